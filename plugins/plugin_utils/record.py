@@ -144,6 +144,7 @@ class Details:
         return {
             "public_key": self.public_key.as_dict(),
             "signature_algorithm": self.signature_algorithm,
+            "signature_oid": self.signature_oid,
             "signature_hash": self.signature_hash,
             "subject_alt_names": list(self.subject_alt_names),
             "extended_key_usage": None if self.extended_key_usage is None else list(self.extended_key_usage),
@@ -157,6 +158,7 @@ class Details:
 _NO_DETAILS: dict[str, Any] = {
     "public_key": None,
     "signature_algorithm": None,
+    "signature_oid": None,
     "signature_hash": None,
     "subject_alt_names": None,
     "extended_key_usage": None,

@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters: the evidence readers and the judge for expressions."""
+
+from __future__ import annotations
+
+from functools import wraps
+
+from ansible.errors import AnsibleFilterError
+
+from ..plugin_utils.audit import expressions
+from ..plugin_utils.profiles.model import ProfileError
+from ..plugin_utils.record import EvidenceError
+
+
+def _filter(function):
+    @wraps(function)
+    def guarded(*arguments, **options):
+        try:
+            return function(*arguments, **options)
+        except (EvidenceError, ProfileError) as exc:
+            raise AnsibleFilterError(f"winpki.keyprovider.{function.__name__}: {exc.message} {exc.remedy}") from exc
+
+    return guarded
+
+
+class FilterModule:
+    def filters(self):
+        return {
+            name: _filter(getattr(expressions, name)) for name in ("certificates", "evidence", "requests", "verdict")
+        }

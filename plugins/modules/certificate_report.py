@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: certificate_report
+short_description: Report the audit of many hosts as JSON, CSV, JUnit XML, one HTML page and a table
+version_added: 0.1.0
+description:
+  - Collects what M(winpki.keyprovider.certificate_info) returned for each host of the play and writes C(report.json),
+    C(report.csv), C(junit.xml) (one test case a certificate) and C(report.html) (one file, no network, no script).
+  - Says which hosts a pipeline should stop at.
+  - Works on the controller. Run it with C(run_once).
+options:
+  register:
+    description:
+      - The name of the variable in which each host registered the result of M(winpki.keyprovider.certificate_info).
+        A result that failed or was unreachable is reported as such.
+    type: str
+    required: true
+  hosts:
+    description:
+      - The hosts to report. All hosts of the play unless given; hosts of other batches of a C(serial) play included.
+    type: list
+    elements: str
+  dest:
+    description:
+      - The directory on the controller. It is made when missing, and reports that are there are replaced.
+        A relative path starts where ansible-playbook was called.
+    type: path
+    required: true
+  title:
+    description:
+      - The title of the reports.
+    type: str
+  fail_on:
+    description:
+      - What stops a pipeline, in RV(stops) and as failures in C(junit.xml).
+      - V(unsuitable) are certificates that the product cannot use; V(undetermined) adds what could not be judged or
+        read; V(warning) adds the warnings. A host without a result stops always.
+    type: str
+    choices: [never, unsuitable, undetermined, warning]
+    default: never
+  table:
+    description:
+      - Print the table of verdicts on the terminal, to standard error.
+    type: bool
+    default: true
+extends_documentation_fragment:
+  - winpki.keyprovider.attributes
+  - winpki.keyprovider.attributes.profile
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Writes no report in check mode. The role sets C(check_mode) to V(false) for it, because reports are what an audit
+        is for.
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details:
+      - A report carries the time it was made.
+  platform:
+    support: full
+    platforms: posix
+    details:
+      - Runs on the controller.
+author:
+  - winpki.keyprovider contributors (@winpki)
+seealso:
+  - module: winpki.keyprovider.certificate_info
+"""
+
+EXAMPLES = r"""
+- name: Read and judge the certificates of each host
+  winpki.keyprovider.certificate_info:
+    assignments: true
+  register: audit
+  ignore_errors: true
+
+- name: Report
+  winpki.keyprovider.certificate_report:
+    register: audit
+    dest: build/certificates
+    fail_on: unsuitable
+  run_once: true
+  register: report
+
+- name: Stop the pipeline
+  ansible.builtin.fail:
+    msg: "{{ report.stops[inventory_hostname] }}"
+  when: inventory_hostname in report.stops
+"""
+
+RETURN = r"""
+paths:
+  description: The absolute path of each report, by its file name.
+  returned: success
+  type: dict
+  sample: {report.html: /build/certificates/report.html}
+summary:
+  description: The number of certificates of all hosts by verdict, and by kind of key provider.
+  returned: success
+  type: dict
+  sample: {total: 3, suitable: 1, warning: 1, unsuitable: 1, undetermined: 0, by_kind: {csp: 2, ksp: 1}}
+stops:
+  description: By host, why a pipeline should stop there, as one text. Hosts without a reason are absent.
+  returned: success
+  type: dict
+  sample: {fe01: Certificate fe01.contoso.example (3F2A9C0D...) is unsuitable.}
+table:
+  description: The lines of the table of verdicts.
+  returned: success
+  type: list
+  elements: str
+"""

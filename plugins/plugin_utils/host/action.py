@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The base of all actions: check the arguments, do the work, turn expected errors into a failure that helps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..profiles.model import ProfileError
+from ..record import EvidenceError
+from .connection import HostError, WindowsHost
+
+
+class KeyProviderAction(ActionBase):
+    """An action of this collection. A subclass says what it takes and does; this says how all of them work."""
+
+    TRANSFERS_FILES = False  # the base class would make a remote temporary directory first
+    _supports_check_mode = True
+    _supports_async = False
+
+    ARGUMENT_SPEC: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    CONSTRAINTS: ClassVar[Mapping[str, Any]] = {}
+    """Relations between options: ``mutually_exclusive``, ``required_one_of`` and the like."""
+
+    def run(self, tmp: Any = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Run the task; Ansible calls this."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        if result.get("skipped"):
+            return result
+        _validation, arguments = self.validate_argument_spec(argument_spec=dict(self.ARGUMENT_SPEC), **self.CONSTRAINTS)
+        result["changed"] = False
+        try:
+            result.update(self.perform(arguments, task_vars or {}))
+        except (EvidenceError, HostError, ProfileError) as exc:
+            place = f" ({exc.place})" if exc.place else ""
+            raise AnsibleActionFail(f"{exc.message}{place} {exc.remedy}".strip(), result=result) from exc
+        return result
+
+    def perform(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Do the work and return the keys of the result."""
+        raise NotImplementedError
+
+    def windows_host(self) -> WindowsHost:
+        """The host of the task.
+
+        Raises:
+            HostError: it is not a Windows host.
+        """
+        return WindowsHost(self._connection)
+
+    def host_name(self, task_vars: Mapping[str, Any]) -> str:
+        """The inventory name of the host of the task."""
+        return str(task_vars.get("inventory_hostname") or self._play_context.remote_addr)

@@ -1,0 +1,132 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run native Windows commands over any Ansible connection, with ``exec_command`` alone.
+
+``put_file``, ``fetch_file`` and Ansible's remote temporary directory need a newer PowerShell on the target
+than Lync servers have (5.1 from ansible-core 2.19 on); ``exec_command`` has no such gate on any release.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+SCRIPT_LIMIT = 2900
+"""Characters of script that fit in cmd.exe's 8,191 once encoded as UTF-16LE and base64 (3 x 8/3, less the call)."""
+
+_SINGLE_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
+_FORBIDDEN = re.compile('[\x00-\x1f\x7f"\u201c\u201d\u201e]')
+
+
+class Connection(Protocol):
+    """What is needed of an Ansible connection plugin."""
+
+    transport: str
+    _shell: Any
+
+    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+        """Run a command; return exit code, standard output and standard error."""
+
+
+class HostError(Exception):
+    """A host that could not do what was asked. ``remedy`` is the way out, a whole sentence."""
+
+    def __init__(self, message: str, *, remedy: str = "", place: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.place = place
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ran to its end."""
+
+    exit_code: int
+    """The unsigned 32-bit exit code: an HRESULT for certutil and certreq, 0 or 1 for reg.exe."""
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def complaint(self) -> str:
+        """What the command said when it failed, in the language of the host, on one line."""
+        text = (self.stderr.strip() or self.stdout.strip()).decode("utf-8", "replace")
+        return " ".join(text.split())[:500]
+
+
+def quote(argument: str) -> str:
+    """Quote one native argument for a PowerShell script.
+
+    PowerShell takes four typographic quotes for the single quote; doubling escapes each of them. An embedded
+    double quote is lost and an empty argument is dropped on the way from Windows PowerShell 5.1 and older to
+    a native command, so neither is accepted.
+
+    Raises:
+        HostError: the argument is empty, or holds a double quote or a control character.
+    """
+    if not argument:
+        raise HostError("An empty argument cannot be passed to a native Windows command.")
+    if _FORBIDDEN.search(argument):
+        raise HostError(
+            f"{argument!r} holds a double quote or a control character, which cannot be passed to a native Windows "
+            "command.",
+            remedy="Correct the value.",
+        )
+    return "'" + _SINGLE_QUOTES.sub(r"\1\1", argument) + "'"
+
+
+def native_call(*arguments: str) -> str:
+    """The PowerShell statement that calls a native command.
+
+    Raises:
+        HostError: an argument cannot be passed.
+    """
+    return "& " + " ".join(quote(argument) for argument in arguments)
+
+
+class WindowsHost:
+    """A Windows host behind an Ansible connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Take the connection of a task.
+
+        Raises:
+            HostError: the connection's shell is not one of Windows.
+        """
+        shell = connection._shell
+        if not getattr(shell, "_IS_WINDOWS", False):
+            raise HostError(
+                f"The host is reached with the shell {getattr(shell, 'SHELL_FAMILY', 'unknown')!r} over "
+                f"{connection.transport!r}, which is not Windows.",
+                remedy="Leave the host out of the play, or set ansible_connection to winrm or psrp (with ssh: "
+                "ansible_shell_type to powershell or cmd).",
+            )
+        self._connection = connection
+
+    def run(self, *arguments: str) -> Completed:
+        """Run one native command and return its own exit code.
+
+        ``exit $LASTEXITCODE`` is needed because PowerShell flattens a native command's exit code to 0 or 1.
+        A command that does not exist leaves ``$LASTEXITCODE`` empty, so it ends with exit code 0 and no output:
+        callers must not take silence for success.
+
+        Raises:
+            HostError: an argument cannot be passed.
+        """
+        return self.run_script(native_call(*arguments) + "\nexit $LASTEXITCODE")
+
+    def run_script(self, script: str) -> Completed:
+        """Run a PowerShell script of at most :data:`SCRIPT_LIMIT` characters.
+
+        Raises:
+            HostError: the script is too long for cmd.exe.
+        """
+        if len(script) > SCRIPT_LIMIT:
+            raise HostError(f"A script of {len(script)} characters exceeds cmd.exe's limit of 8,191 once encoded.")
+        command = script
+        if self._connection.transport.rpartition(".")[2] == "ssh":
+            # winrm and psrp encode what they are given; ssh hands it to whatever shell sshd starts.
+            command = self._connection._shell._encode_script(script, strict_mode=False, preserve_rc=False)
+        exit_code, stdout, stderr = self._connection.exec_command(command, sudoable=False)
+        return Completed(exit_code & 0xFFFFFFFF, stdout, stderr)

@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the reports to a directory of the controller."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from ..record import EvidenceError
+from .csv_report import render_csv
+from .html import render_html
+from .json_report import render_json
+from .junit import render_junit
+from .model import Report
+
+
+def write_reports(report: Report, directory: Path, *, fail_on: str) -> dict[str, str]:
+    """Write report.json, report.csv, junit.xml and report.html; return their absolute paths by name.
+
+    Each file is replaced at once, so that a pipeline never collects half a report.
+
+    Raises:
+        EvidenceError: the directory cannot be made or written.
+    """
+    texts = {
+        "report.json": render_json(report),
+        "report.csv": render_csv(report),
+        "junit.xml": render_junit(report, fail_on=fail_on),
+        "report.html": render_html(report),
+    }
+    target = Path(os.path.abspath(directory))
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            _replace(target / name, text.encode("utf-8", "replace"))
+    except OSError as exc:
+        raise EvidenceError(
+            f"The reports cannot be written to {target}: {exc.strerror}.",
+            remedy="Give a directory of the controller that can be written (option 'dest').",
+        ) from exc
+    return {name: str(target / name) for name in texts}
+
+
+def _replace(path: Path, data: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

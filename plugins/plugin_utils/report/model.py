@@ -1,0 +1,262 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The audit of a fleet as all reports see it: hosts, their certificates, findings and problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from .summary import status_of, summary
+
+HOST_STATUSES = ("failed", "unreachable", "skipped", "ok")
+"""What may have become of a host, worst first."""
+
+FINDING_STATUSES = ("unmet", "unknown", "warning")
+"""The states of a requirement that make a finding, worst first."""
+
+VERDICT_OF = {"unmet": "unsuitable", "unknown": "undetermined", "warning": "warning"}
+"""The verdict that a finding leads to when it decides."""
+
+_NO_REASON = "No reason was reported."
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A requirement that a certificate does not plainly meet. Texts are as the profile gives them."""
+
+    name: str
+    status: str
+    """One of :data:`FINDING_STATUSES`."""
+    expected: str | None = None
+    actual: str | None = None
+    reason: str | None = None
+    remedy: str | None = None
+    source: str | None = None
+    confidence: str | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One certificate of a host with the verdict on it."""
+
+    host: str
+    host_number: int
+    number: int
+    """Counts the certificates of the report from 1, in the order of the hosts."""
+    certificate: Mapping[str, Any]
+    """As in results: ``record.Certificate.as_dict()`` with ``verdict`` and ``assignments``."""
+    status: str
+    """One of :data:`summary.STATUSES`."""
+    findings: tuple[Finding, ...]
+    """Those that decide the verdict first, then the worst first; empty for a suitable certificate."""
+
+    @property
+    def deciding(self) -> tuple[Finding, ...]:
+        """The findings that lead to the verdict."""
+        return tuple(finding for finding in self.findings if VERDICT_OF[finding.status] == self.status)
+
+    @property
+    def further(self) -> tuple[Finding, ...]:
+        """The findings that are not what the verdict comes from."""
+        return tuple(finding for finding in self.findings if VERDICT_OF[finding.status] != self.status)
+
+    @property
+    def assignments(self) -> tuple[str, ...]:
+        """What the product uses the certificate for; empty when for nothing, or when nobody asked."""
+        return tuple(str(usage) for usage in self.certificate.get("assignments") or ())
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Evidence that could not be read, or a step that failed: where, what and the way out."""
+
+    host: str
+    host_number: int
+    origin: str
+    place: str | None
+    message: str
+    remedy: str | None
+
+
+@dataclass(frozen=True)
+class Host:
+    """One audited host."""
+
+    name: str
+    number: int
+    """Counts the hosts of the report from 1, in the order they were given in."""
+    status: str
+    """One of :data:`HOST_STATUSES`."""
+    message: str | None
+    """Why there is no result, with the way out; always there unless the status is ``ok``."""
+    store: str | None
+    groups: tuple[str, ...]
+    items: tuple[Item, ...]
+    troubles: tuple[Trouble, ...]
+
+    def counts(self) -> dict[str, Any]:
+        """The ``summary`` of the host's certificates."""
+        return summary(item.certificate for item in self.items)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a report shows."""
+
+    title: str
+    profile: str
+    product: str
+    """The name of the product that the profile stands for, as a sentence can hold it."""
+    generated_at: datetime
+    """UTC."""
+    collection_version: str
+    hosts: tuple[Host, ...]
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The certificates of all hosts."""
+        return tuple(item for host in self.hosts for item in host.items)
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """The problems of all hosts."""
+        return tuple(trouble for host in self.hosts for trouble in host.troubles)
+
+    def without_result(self) -> tuple[Host, ...]:
+        """The hosts that should have given a result and did not (failed or unreachable)."""
+        return tuple(host for host in self.hosts if host.status in ("failed", "unreachable"))
+
+    def counts(self) -> dict[str, Any]:
+        """The ``summary`` of all certificates."""
+        return summary(item.certificate for item in self.items)
+
+
+def build_report(
+    hosts: Sequence[Mapping[str, Any]],
+    *,
+    generated_at: datetime,
+    collection_version: str,
+    profile: str,
+    title: str = "Key providers of certificates",
+    product: str | None = None,
+) -> Report:
+    """Put the results of an audit together.
+
+    Args:
+        hosts: one mapping a host (or a host and store): ``host``; ``status`` (ok, failed, unreachable, skipped);
+            ``message``, why there is no result; ``certificates`` and ``problems`` as the modules return them;
+            ``store``; ``groups``. Only ``host`` must be there. A status that is none of these counts as failed.
+        generated_at: the moment of the audit; must be aware of its time zone.
+        collection_version: of the collection that made the report.
+        profile: the name of the profile that the verdicts come from.
+        title: stands at the top of the page and in the tab of the browser.
+        product: the name of the product in sentences; the profile's name when not given.
+
+    Raises:
+        ValueError: ``generated_at`` has no time zone.
+    """
+    if generated_at.tzinfo is None:
+        raise ValueError("generated_at has no time zone: pass an aware datetime such as datetime.now(timezone.utc).")
+    built: list[Host] = []
+    before = 0
+    for number, data in enumerate(hosts, 1):
+        built.append(_host(number, data, before))
+        before += len(built[-1].items)
+    return Report(
+        title=title,
+        profile=profile,
+        product=product or profile,
+        generated_at=generated_at.astimezone(timezone.utc),
+        collection_version=collection_version,
+        hosts=tuple(built),
+    )
+
+
+def _host(number: int, data: Mapping[str, Any], before: int) -> Host:
+    name = _text(data.get("host")) or "(unnamed host)"
+    status = data.get("status") or "ok"
+    message = _text(data.get("message"))
+    if status not in HOST_STATUSES:
+        message = message or f"The host has the unknown status {status!r}."
+        status = "failed"
+    if status != "ok" and not message:
+        message = _NO_REASON
+    certificates = data.get("certificates") or ()
+    return Host(
+        name=name,
+        number=number,
+        status=status,
+        message=message,
+        store=_text(data.get("store")),
+        groups=tuple(str(group) for group in data.get("groups") or ()),
+        items=tuple(
+            Item(
+                host=name,
+                host_number=number,
+                number=before + index,
+                certificate=certificate,
+                status=status_of(certificate),
+                findings=_findings(certificate),
+            )
+            for index, certificate in enumerate(certificates, 1)
+        ),
+        troubles=tuple(
+            Trouble(
+                host=name,
+                host_number=number,
+                origin=_text(problem.get("origin")) or name,
+                place=_text(problem.get("place")),
+                message=_text(problem.get("message")) or _NO_REASON,
+                remedy=_text(problem.get("remedy")),
+            )
+            for problem in data.get("problems") or ()
+        ),
+    )
+
+
+def _findings(certificate: Mapping[str, Any]) -> tuple[Finding, ...]:
+    verdict = certificate.get("verdict") or {}
+    found = [
+        Finding(
+            name=_text(requirement.get("name")) or "requirement",
+            status=_text(requirement.get("status")) or "unknown",
+            expected=_text(requirement.get("expected")),
+            actual=_text(requirement.get("actual")),
+            reason=_text(requirement.get("reason")),
+            remedy=_text(requirement.get("remedy")),
+            source=_text(requirement.get("source")),
+            confidence=_text(requirement.get("confidence")),
+        )
+        for requirement in verdict.get("requirements") or ()
+    ]
+    found = [finding for finding in found if finding.status in FINDING_STATUSES]
+    if not found and status_of(certificate) == "undetermined":
+        found.append(
+            Finding(
+                name="verdict",
+                status="unknown",
+                reason="No requirement was judged for this certificate.",
+                remedy="Run the audit again with a profile that judges it.",
+            )
+        )
+    status = status_of(certificate)
+    return tuple(
+        sorted(
+            found,
+            key=lambda finding: (VERDICT_OF[finding.status] != status, FINDING_STATUSES.index(finding.status)),
+        )
+    )
+
+
+def _text(value: Any) -> str | None:
+    """Text for a person: ``None`` for nothing, lists joined, everything else as ``str`` gives it."""
+    if value is None or value == "" or value == []:
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(part) for part in value)
+    return str(value)

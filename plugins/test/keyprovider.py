@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tests: kinds of providers, and whether a product can use a certificate."""
+
+from __future__ import annotations
+
+from ansible.errors import AnsibleFilterError
+
+from ..plugin_utils.audit.expressions import is_kind, is_suitable_for
+from ..plugin_utils.profiles.model import ProfileError
+from ..plugin_utils.record import EvidenceError
+
+
+def _test(name, function, *fixed):
+    def guarded(value, *arguments):
+        try:
+            return function(value, *arguments, *fixed)
+        except (EvidenceError, ProfileError) as exc:
+            raise AnsibleFilterError(f"winpki.keyprovider.{name}: {exc.message} {exc.remedy}") from exc
+
+    return guarded
+
+
+class TestModule:
+    def tests(self):
+        return {
+            "csp": _test("csp", is_kind, "csp"),
+            "ksp": _test("ksp", is_kind, "ksp"),
+            "suitable_for": _test("suitable_for", is_suitable_for),
+        }

@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run Ansible as a user would: its own process, its own directory, the installed collection."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab.scenario import Lab
+
+TOP = Path(__file__).parents[2]
+SCENARIOS = TOP / "tests/lab/scenarios"
+
+
+@dataclass
+class Finished:
+    """An Ansible command that ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    directory: Path
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
+
+    def report(self, name: str = "report.json") -> Any:
+        text = (self.directory / "certificate_reports" / name).read_text(encoding="utf-8")
+        return json.loads(text) if name.endswith(".json") else text
+
+
+class Controller:
+    """A controller in a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def run(self, program: str, *arguments: str, **environment: str) -> Finished:
+        base = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        base.update(
+            ANSIBLE_COLLECTIONS_PATH=os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(TOP / ".build/collections")),
+            ANSIBLE_LOCALHOST_WARNING="false",
+            ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
+            ANSIBLE_NOCOLOR="true",
+            ANSIBLE_HOME=str(self.directory / ".ansible"),
+            **environment,
+        )
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name(program)), *arguments],
+            cwd=self.directory,
+            env=base,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr, self.directory)
+
+    def audit(self, lab: Lab, *arguments: str, **environment: str) -> Finished:
+        """Run the playbook that users run."""
+        return self.run(
+            "ansible-playbook", "-i", str(lab.inventory_path), "winpki.keyprovider.audit", *arguments, **environment
+        )
+
+    def module(self, name: str, pattern: str, arguments: dict[str, Any], *options: str) -> tuple[Finished, dict[str, Any]]:
+        """Run one module ad hoc; return its result."""
+        done = self.run(
+            "ansible",
+            pattern,
+            "-m",
+            f"winpki.keyprovider.{name}",
+            "-a",
+            json.dumps(arguments),
+            *options,
+            ANSIBLE_LOAD_CALLBACK_PLUGINS="true",
+            ANSIBLE_STDOUT_CALLBACK="ansible.builtin.oneline",
+        )
+        assert " => " in done.stdout, done.output
+        return done, json.loads(done.stdout.split(" => ", 1)[1])
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Controller:
+    return Controller(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def demo() -> Any:
+    """The lab of the demo; tests leave it as they found it."""
+    with Lab.from_scenario(SCENARIOS / "demo.yml") as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab_of(tmp_path: Path) -> Any:
+    """Start a lab from the text of a scenario."""
+    running: list[Lab] = []
+
+    def start(text: str) -> Lab:
+        path = tmp_path / f"scenario{len(running)}.yml"
+        path.write_text(text, encoding="utf-8")
+        lab = Lab.from_scenario(path)
+        lab.__enter__()
+        running.append(lab)
+        return lab
+
+    yield start
+    for lab in running:
+        lab.__exit__(None, None, None)

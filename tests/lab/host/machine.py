@@ -1,0 +1,147 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of a simulated Windows host."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from .store import StoredCertificate
+
+OEM_CODE_PAGES = {"en": "cp437", "de": "cp850", "fr": "cp850", "es": "cp850", "ja": "cp932", "zh": "cp936"}
+"""The OEM code page of each display language's usual system locale."""
+
+SUPPORTED_POWERSHELL = ("2.0", "3.0", "4.0", "5.1")
+
+_DOMAIN_SID = "S-1-5-21-2718281828-3141592653-1618033988"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user who may log on."""
+
+    password: str
+    administrator: bool = True
+    lync_administrator: bool = True
+    """A member of RTCUniversalServerAdmins."""
+
+
+@dataclass(frozen=True)
+class LyncRole:
+    """The Lync or Skype for Business installation of a host."""
+
+    version: str
+    """``2010``, ``2013``, ``2015`` or ``2019``."""
+    roles: Sequence[str] = ()
+    cmdlets: bool = True
+    """False: the management shell is not installed."""
+    assignments: Sequence[tuple[str, str]] = ()
+    """(usage, thumbprint), in the order in which the cmdlet returns them."""
+
+    @property
+    def module(self) -> str:
+        """``Lync`` up to 2013 (``Import-Module Lync`` in Microsoft's and others' scripts), then ``SkypeForBusiness``
+        (MicrosoftDocs/OfficeDocs-SkypeForBusiness, management shell article).
+        """
+        return "Lync" if self.version in ("2010", "2013") else "SkypeForBusiness"
+
+
+@dataclass
+class Machine:
+    """One host. ``stores`` maps a store name, in the case of its registry key, to its certificates in order."""
+
+    name: str
+    domain: str = "contoso.example"
+    os_version: str = "6.3.9600"
+    language: str = "en"
+    powershell: str = "4.0"
+    accounts: dict[str, Account] = field(default_factory=dict)
+    clock: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    utc_offset: int = 0
+    """Hours east of Greenwich."""
+    stores: dict[str, list[StoredCertificate]] = field(default_factory=dict)
+    lync: LyncRole | None = None
+    roles: Sequence[str] = ()
+    deny: frozenset[str] = frozenset()
+    """What is refused to every account: ``registry``, ``certutil``, ``lync``."""
+    oem_console: bool = False
+    """True: console tools print in the OEM code page although the client asked for 65001."""
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def fqdn(self) -> str:
+        """The full DNS name."""
+        return f"{self.name}.{self.domain}".lower()
+
+    @property
+    def netbios_domain(self) -> str:
+        """The domain as whoami prints it."""
+        return self.domain.split(".")[0].upper()
+
+    @property
+    def guid(self) -> uuid.UUID:
+        """The MachineGuid; it ends the names of key container files."""
+        return uuid.uuid5(uuid.NAMESPACE_DNS, self.fqdn)
+
+    @property
+    def os_release(self) -> tuple[int, ...]:
+        """The version number of Windows."""
+        return tuple(int(part) for part in self.os_version.split("."))
+
+    @property
+    def powershell_release(self) -> tuple[int, int]:
+        """The version number of Windows PowerShell."""
+        major, minor = self.powershell.split(".")
+        return int(major), int(minor)
+
+    @property
+    def console_encoding(self) -> str:
+        """What console tools write. A WinRS client chooses the code page of the shell's console (WINRS_CODEPAGE,
+        MS-WSMV); Ansible's winrm plugin and pywinrm choose 65001, UTF-8.
+        """
+        return OEM_CODE_PAGES.get(self.language, "cp850") if self.oem_console else "utf-8"
+
+    def local(self, moment: datetime) -> datetime:
+        """A moment in the time zone of the host."""
+        return moment.astimezone(timezone(timedelta(hours=self.utc_offset)))
+
+    def account(self, user: str) -> Account | None:
+        r"""The account of a logon name: ``user``, ``DOMAIN\\user`` or ``user@domain``, in any case."""
+        bare = user.rpartition("\\")[2].partition("@")[0].casefold()
+        return next((account for name, account in self.accounts.items() if name.casefold() == bare), None)
+
+    def is_administrator(self, user: str) -> bool:
+        """Whether the user is a member of the local group Administrators."""
+        account = self.account(user)
+        return bool(account and account.administrator)
+
+    def user_sid(self, user: str) -> str:
+        """The SID of an account; 500 is the built-in administrator's relative identifier."""
+        names = [name.casefold() for name in self.accounts]
+        bare = user.rpartition("\\")[2].partition("@")[0].casefold()
+        number = (
+            500 if bare in ("administrator", "administrateur") else 1104 + (names.index(bare) if bare in names else 0)
+        )
+        return f"{_DOMAIN_SID}-{number}"
+
+    def group_sid(self, relative: int) -> str:
+        """The SID of a group of the domain."""
+        return f"{_DOMAIN_SID}-{relative}"
+
+    def store(self, name: str) -> tuple[str, list[StoredCertificate]] | None:
+        """A store by name in any case, with the name of its registry key."""
+        for stored, certificates in self.stores.items():
+            if stored.casefold() == name.casefold():
+                return stored, certificates
+        return None
+
+    def find(self, thumbprint: str) -> StoredCertificate | None:
+        """A certificate of the store My by its thumbprint."""
+        held = self.store("My")
+        for certificate in held[1] if held else []:
+            if certificate.issued and certificate.issued.thumbprint == thumbprint.upper():
+                return certificate
+        return None

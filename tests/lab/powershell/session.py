@@ -1,0 +1,128 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of one powershell.exe process, and where its output goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..host.machine import Machine
+from . import clixml
+from .errors import ErrorRecord, PSError
+from .formatting import error_lines, output_text
+from .values import Value, to_text
+
+
+class Sink(Protocol):
+    """Takes the output of a pipeline."""
+
+    def emit(self, value: Value) -> None:
+        """Take one object."""
+
+    def native(self, output: bytes) -> None:
+        """Take what a native command wrote to standard output."""
+
+
+class Collector:
+    """Keeps the output as objects: a native command's output becomes lines of text."""
+
+    def __init__(self, encoding: str) -> None:
+        self.items: list[Value] = []
+        self._encoding = encoding
+
+    def emit(self, value: Value) -> None:
+        """Take one object."""
+        self.items.append(value)
+
+    def native(self, output: bytes) -> None:
+        """Take a native command's output."""
+        self.items += native_lines(output, self._encoding)
+
+
+class Nowhere:
+    """Drops all output."""
+
+    def emit(self, value: Value) -> None:
+        """Drop an object."""
+
+    def native(self, output: bytes) -> None:
+        """Drop bytes."""
+
+
+def native_lines(output: bytes, encoding: str) -> list[str]:
+    """A native command's output as PowerShell reads it: lines without their ends, in [Console]::OutputEncoding."""
+    text = output.decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
+    if not text:
+        return []
+    return text.removesuffix("\n").split("\n")
+
+
+@dataclass
+class Session:
+    """The process."""
+
+    machine: Machine
+    user: str
+    stdin: bytes = b""
+    variables: dict[str, Value] = field(default_factory=dict)
+    modules: set[str] = field(default_factory=set)
+    succeeded: bool = True
+    """The variable ``$?``."""
+    strict: bool = False
+    trying: int = 0
+    """How many try statements are being run."""
+    output: list[bytes] = field(default_factory=list)
+    errors: list[bytes | clixml.Record] = field(default_factory=list)
+    error_targets: list[Sink] = field(default_factory=list)
+    """Where a redirection sends error records; the innermost last."""
+    encoding: str = "utf-8"
+    """[Console]::OutputEncoding; WinRS clients choose code page 65001 for the console."""
+
+    def emit(self, value: Value) -> None:
+        """Print an object: the session is the sink of its script."""
+        self.output.append(output_text(value, self.machine, self.encoding))
+
+    def native(self, output: bytes) -> None:
+        """A native command that is last in its pipeline writes to the process's own standard output."""
+        self.output.append(output)
+
+    @property
+    def preference(self) -> str:
+        """``$ErrorActionPreference`` in lower case."""
+        return to_text(self.variables.get("erroractionpreference", "Continue")).lower()
+
+    def report(self, record: ErrorRecord, action: str | None = None) -> None:
+        """A non-terminating error.
+
+        Raises:
+            PSError: the preference is Stop.
+
+        """
+        action = action or self.preference
+        self.succeeded = False
+        if action == "stop":
+            raise PSError(record)
+        if action not in ("silentlycontinue", "ignore"):
+            self.show(record)
+
+    def show(self, record: ErrorRecord) -> None:
+        """Write an error record to the error stream."""
+        if self.error_targets:
+            self.error_targets[-1].emit(record)
+        else:
+            self.errors += [clixml.Record("Error", line) for line in error_lines(record, self.machine)]
+
+    def progress(self, activity: str) -> None:
+        """A progress record. Windows PowerShell serializes it to a redirected stderr, as a module's first load does."""
+        wanted = to_text(self.variables.get("progresspreference", "Continue")).lower() == "continue"
+        if wanted and self.machine.powershell_release >= (5, 1):
+            self.errors.append(clixml.Record("progress", activity))
+
+    def input_lines(self) -> list[str]:
+        """Standard input as ``$input`` gives it: lines, read as UTF-8 (code page 65001)."""
+        return native_lines(self.stdin, "utf-8")
+
+    def standard_error(self) -> bytes:
+        """All that the process wrote to standard error."""
+        return clixml.render(self.errors)

@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A running lab: the hosts of a scenario behind a real WinRM server, and the inventory that reaches them.
+
+with Lab.from_scenario(Path("demo.yml")) as lab:
+run(["ansible-playbook", "-i", str(lab.inventory_path), ...])
+assert lab.counters("fe01")["requests"] == 5
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from .host.machine import Machine
+from .scenario import HostPlan, Scenario, SimulatedHost, load
+from .wire.server import LabServer, ListenerSpec
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+
+
+class Lab:
+    """The hosts of a scenario, listening from entry to exit of the context."""
+
+    def __init__(self, scenario: Scenario, *, ports: Literal["real", "free"] = "free", control_port: int = 0) -> None:
+        self.scenario = scenario
+        self.server = LabServer(
+            [_listener(plan, ports) for plan in scenario.hosts if not plan.offline], control_port=control_port
+        )
+        self._directory = tempfile.TemporaryDirectory(prefix="lab-")
+        self.inventory_path = Path(self._directory.name) / "inventory.yml"
+
+    @classmethod
+    def from_scenario(cls, path: Path, *, ports: Literal["real", "free"] = "free", control_port: int = 0) -> Lab:
+        """The lab of a scenario file, or of the name of one that comes with the lab.
+
+        Raises:
+            ScenarioError: the file cannot be used.
+
+        """
+        known = SCENARIOS / f"{path}.yml"
+        return cls(load(known if known.is_file() else path), ports=ports, control_port=control_port)
+
+    @property
+    def inventory(self) -> str:
+        """The Ansible inventory as YAML."""
+        endpoints = {name: (end.address, end.port, end.scheme) for name, end in self.server.endpoints.items()}
+        return yaml.safe_dump(self.scenario.inventory(endpoints), sort_keys=False, allow_unicode=True)
+
+    def machine(self, name: str) -> Machine:
+        """The machine of a host by its name."""
+        return next(plan.machine for plan in self.scenario.hosts if plan.machine.name == name)
+
+    def counters(self, host: str) -> dict[str, Any]:
+        """What a host has counted since the start or the last reset."""
+        return self.server.counters()[host]
+
+    def reset_counters(self) -> None:
+        """Begin all counts at zero."""
+        self.server.reset_counters()
+
+    def start(self) -> Lab:
+        """Listen, arm the scripted faults, write the inventory."""
+        self.server.start()
+        for plan in self.scenario.hosts:
+            for fault in plan.faults:
+                self.server.script_fault(plan.machine.name, fault)
+        self.inventory_path.write_text(self.inventory, "utf-8")
+        return self
+
+    def stop(self) -> None:
+        """Close all and remove the inventory."""
+        self.server.stop()
+        self._directory.cleanup()
+
+    def __enter__(self) -> Lab:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+
+def _listener(plan: HostPlan, ports: str) -> ListenerSpec:
+    """Server 2008 R2 has WinRM 2.0 as installed, later releases 3.0."""
+    machine = plan.machine
+    stack = "2.0" if machine.os_release < (6, 2) else "3.0"
+    port = 0 if ports == "free" else (5986 if plan.tls else 5985)
+    return ListenerSpec(
+        SimulatedHost(machine),
+        address=plan.address,
+        port=port,
+        tls=plan.tls,
+        product_version=f"OS: {machine.os_version} SP: 0.0 Stack: {stack}",
+    )

@@ -1,0 +1,335 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
+
+::
+
+    lab:                          # defaults of all hosts
+      domain: contoso.example
+      user: Administrator         # the account that the inventory names
+      password: "..."             # a text made up for the scenario
+      transport: basic            # basic | ntlm
+      tls: false
+      clock: 2026-03-01T12:00:00Z # default: now
+      groups: {lync: [lync_frontends, edge]}   # groups of groups in the inventory
+    cas:
+      - {id: contoso, subject: "CN=Contoso Issuing CA 1,DC=contoso,DC=example", crl: "http://..."}
+    hosts:
+      - name: fe01                # {n} with "count: N" makes N hosts
+        roles: [lync_frontends]   # groups in the inventory
+        address: 127.0.1.1        # default: the next free one of 127.0.1.x
+        os: 6.3.9600
+        language: en              # en de fr es zh ja
+        powershell: "4.0"         # 2.0 3.0 4.0 5.1
+        utc_offset: 0             # hours
+        console: utf-8            # oem: console tools print in the OEM code page although the client asked for UTF-8
+        transport: ntlm           # as in lab
+        tls: true
+        user: ..., password: ...  # of this host's account, when other than in lab
+        inventory_password: ...   # a wrong one, to be refused
+        offline: false            # true: nothing listens
+        accounts: {auditor: {password: "...", administrator: false, lync_administrator: false}}
+        lync: {version: 2013, roles: [...], cmdlets: true, assignments: {Default: <certificate id or thumbprint>}}
+        deny: [registry]          # registry, certutil, lync
+        faults: [{kind: cut_before, at: 4}]      # fields of lab.wire.faults.Fault
+        stores:                   # My is always there
+          My:
+            - id: default         # named in assignments
+              subject: "CN=..."   # RFC 4514; default: the host's name
+              san: [pool.contoso.example]
+              algorithm: rsa2048  # rsa1024 ... rsa4096, p256, p384, p521, dsa1024
+              signature: sha256   # sha1, md5, sha384, sha512, pss-sha256 ...
+              validity: [-30, 335]             # days from the clock, or two dates
+              eku: [1.3.6.1.5.5.7.3.1]         # null: no such extension
+              cdp: []             # default: the issuer's
+              template: WebServer # a v1 name; any other name or {name, display_name, oid} is a later one
+              issuer: contoso     # default: the first of cas; self
+              friendly_name: ...
+              archived: false
+              key:                # null: no private key
+                holder: schannel  # lab.host.build.HOLDERS gives provider, type and spec
+                provider: null    # any of these instead: provider, type, spec, container, flags, machine
+                recorded: true    # false: no property 2
+                missing: false    # true: the container is gone
+                exportable: false
+              assigned: [Default, WebServicesInternal]
+              defect: truncated   # flipped, garbled, empty
+              key_name: ...       # of the registry key, when other than the thumbprint
+            - {generate: 1000, subject: "CN=bulk{n}", holders: [schannel, cng]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from . import pki
+from .host import cmd
+from .host.build import Workshop, certificates
+from .host.fields import Fields, ScenarioError
+from .host.machine import OEM_CODE_PAGES, SUPPORTED_POWERSHELL, Account, LyncRole, Machine
+from .wire.faults import Fault
+from .wire.host import Execution
+
+__all__ = ["HostPlan", "Scenario", "ScenarioError", "SimulatedHost", "load"]
+
+_LYNC_VERSIONS = ("2010", "2013", "2015", "2019")
+_DENIABLE = ("registry", "certutil", "lync")
+
+
+class SimulatedHost:
+    """A machine as the wire wants it (``lab.wire.host.Host``)."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.name = machine.name
+
+    def password_of(self, user: str) -> str | None:
+        """The password of an account."""
+        account = self.machine.account(user)
+        return account.password if account else None
+
+    def execute(self, command_line: str, stdin: bytes, user: str) -> Execution:
+        """Run a command line in cmd.exe."""
+        return cmd.execute(self.machine, command_line, stdin, user)
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """A host of a scenario: its machine, and how it is reached."""
+
+    machine: Machine
+    address: str
+    groups: Sequence[str]
+    user: str
+    password: str
+    """What the inventory says."""
+    transport: str
+    tls: bool
+    offline: bool = False
+    faults: Sequence[Fault] = ()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """All hosts of a scenario and the groups of groups."""
+
+    hosts: Sequence[HostPlan]
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def inventory(self, endpoints: Mapping[str, tuple[str, int, str]]) -> dict[str, Any]:
+        """The Ansible inventory; an offline host gets an address at which nothing listens.
+
+        :param endpoints: address, port and scheme of each listening host by its name.
+        """
+        children: dict[str, Any] = {}
+        for plan in self.hosts:
+            name = plan.machine.name
+            scheme = "https" if plan.tls else "http"
+            address, port, scheme = endpoints.get(name, (plan.address, 5986 if plan.tls else 5985, scheme))
+            variables = {
+                "ansible_host": address,
+                "ansible_port": port,
+                "ansible_user": plan.user,
+                "ansible_password": plan.password,
+                "ansible_winrm_scheme": scheme,
+                "ansible_winrm_transport": plan.transport,
+            }
+            for group in plan.groups or ["ungrouped"]:
+                known = any(name in members["hosts"] for members in children.values())
+                children.setdefault(group, {"hosts": {}})["hosts"][name] = {} if known else variables
+        for group, members in self.groups.items():
+            present = {member: {} for member in members if member in children}
+            if present:
+                children.setdefault(group, {})["children"] = present
+        shared = {"ansible_connection": "winrm", "ansible_winrm_server_cert_validation": "ignore"}
+        return {"all": {"vars": shared, "children": children}}
+
+
+def load(path: Path) -> Scenario:
+    """Read a scenario file.
+
+    Raises:
+        ScenarioError: it cannot be used.
+
+    """
+    try:
+        data = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        raise ScenarioError(f"{path}: {exc}") from exc
+    return parse(data, str(path))
+
+
+def parse(data: object, origin: str) -> Scenario:
+    """The same from data that has been read already."""
+    top = Fields(data, origin)
+    defaults = top.inner("lab") or Fields({}, f"{origin}: lab")
+    clock = _clock(defaults)
+    common = {
+        name: defaults.take(name) for name in ("domain", "user", "password", "transport", "tls") if name in defaults
+    }
+    groups = {name: _members(members, origin) for name, members in defaults.named("groups").items()}
+    defaults.done()
+    workshop = Workshop(_authorities(top.mappings("cas"), clock), pki.KeyPool(), clock)
+    plans: list[HostPlan] = []
+    for entry in top.mappings("hosts"):
+        count = entry.number("count", 1)
+        name = entry.text("name")
+        if count > 1 and "{n}" not in name:
+            raise ScenarioError(f"{entry.place}: a name for {count} hosts needs {{n}} in it")
+        values = {key: entry.take(key) for key in _HOST_FIELDS if key in entry}
+        entry.done()
+        for number in range(1, count + 1):
+            fields = Fields({**common, **values}, f"{entry.place} ({name})")
+            plans.append(_host(fields, name.replace("{n}", f"{number:02}"), workshop, len(plans) + 1))
+    top.done()
+    _check_unique(plans, origin)
+    return Scenario(tuple(plans), groups)
+
+
+_HOST_FIELDS = (
+    *(
+        "roles",
+        "address",
+        "os",
+        "language",
+        "powershell",
+        "utc_offset",
+        "console",
+        "transport",
+        "tls",
+        "user",
+        "domain",
+    ),
+    *("password", "inventory_password", "offline", "accounts", "lync", "deny", "faults", "stores"),
+)
+
+
+def _members(value: object, origin: str) -> Sequence[str]:
+    return Fields({"groups": value}, f"{origin}: lab").texts("groups")
+
+
+def _clock(defaults: Fields) -> datetime:
+    value = defaults.take("clock")
+    if value is None:
+        return datetime.now(timezone.utc).replace(microsecond=0)
+    if not isinstance(value, datetime):
+        raise ScenarioError(f"{defaults.place}: clock must be a date with time, not {value!r}")
+    return value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+
+
+def _authorities(entries: Sequence[Fields], clock: datetime) -> dict[str, tuple[pki.Authority, str | None]]:
+    found: dict[str, tuple[pki.Authority, str | None]] = {}
+    pool = pki.KeyPool()
+    for entry in entries:
+        identifier = entry.text("id")
+        first, last = clock - timedelta(days=1500), clock + timedelta(days=3000)
+        authority = pki.Authority(entry.text("subject"), pool, not_before=first, not_after=last)
+        found[identifier] = (authority, entry.optional_text("crl"))
+        entry.done()
+    return found
+
+
+def _host(entry: Fields, name: str, workshop: Workshop, number: int) -> HostPlan:
+    user, password = entry.text("user", "Administrator"), entry.text("password", "")
+    machine = Machine(
+        name=name,
+        domain=entry.text("domain", "contoso.example"),
+        os_version=entry.text("os", "6.3.9600"),
+        language=entry.text("language", "en", among=tuple(OEM_CODE_PAGES)),
+        powershell=entry.text("powershell", "4.0", among=SUPPORTED_POWERSHELL),
+        clock=workshop.clock,
+        utc_offset=entry.number("utc_offset", 0),
+        roles=entry.texts("roles"),
+        deny=frozenset(entry.texts("deny", among=_DENIABLE)),
+        oem_console=entry.text("console", "utf-8", among=("utf-8", "oem")) == "oem",
+    )
+    if machine.os_version.count(".") != 2:
+        raise ScenarioError(f"{entry.place}: os is {machine.os_version!r}; it must be a version such as 6.3.9600")
+    machine.accounts = {**_accounts(entry)}
+    machine.accounts.setdefault(user, Account(password))
+    assigned = _stores(entry, machine, workshop)
+    machine.lync = _lync(entry, machine, assigned)
+    plan = HostPlan(
+        machine=machine,
+        address=entry.text("address", f"127.0.{1 + (number - 1) // 250}.{(number - 1) % 250 + 1}"),
+        groups=machine.roles,
+        user=user,
+        password=entry.text("inventory_password", machine.accounts[user].password),
+        transport=entry.text("transport", "basic", among=("basic", "ntlm")),
+        tls=entry.flag("tls"),
+        offline=entry.flag("offline"),
+        faults=tuple(_fault(fault) for fault in entry.mappings("faults")),
+    )
+    entry.done()
+    return plan
+
+
+def _accounts(entry: Fields) -> dict[str, Account]:
+    accounts = {}
+    for name, value in entry.named("accounts").items():
+        given = Fields(value, f"{entry.place}: accounts: {name}")
+        administrator = given.flag("administrator", True)
+        accounts[name] = Account(given.text("password"), administrator, given.flag("lync_administrator", administrator))
+        given.done()
+    return accounts
+
+
+def _stores(entry: Fields, machine: Machine, workshop: Workshop) -> list[tuple[str, str]]:
+    """Fill the stores of a machine; returns the Lync usages with the thumbprints that they are assigned to."""
+    assigned = []
+    machine.stores = {name: [] for name in ("CA", "MY", "ROOT")}
+    given = Fields(entry.named("stores"), f"{entry.place}: stores")
+    for name in given.names():
+        held = machine.store(name)
+        stored = held[1] if held else machine.stores.setdefault(name, [])
+        for made in certificates(workshop, given.mappings(name), machine.fqdn):
+            stored.append(made.stored)
+            if made.stored.issued:
+                assigned += [(use, made.stored.issued.thumbprint) for use in made.assigned]
+    return assigned
+
+
+def _lync(entry: Fields, machine: Machine, assigned: list[tuple[str, str]]) -> LyncRole | None:
+    given = entry.inner("lync")
+    if given is None:
+        if assigned:
+            raise ScenarioError(f"{entry.place}: a certificate is assigned, but the host has no lync")
+        return None
+    identifiers = {
+        one.identifier: one.issued.thumbprint for held in machine.stores.values() for one in held if one.issued
+    }
+    for use, target in given.named("assignments").items():
+        assigned.append((use, identifiers.get(str(target), str(target))))
+    role = LyncRole(
+        version=given.text("version", among=_LYNC_VERSIONS),
+        roles=given.texts("roles"),
+        cmdlets=given.flag("cmdlets", True),
+        assignments=tuple(assigned),
+    )
+    given.done()
+    return role
+
+
+def _fault(entry: Fields) -> Fault:
+    values = {name: entry.take(name) for name in ("kind", "at", "times", "operation", "seconds") if name in entry}
+    entry.done()
+    try:
+        return Fault.from_dict(values)
+    except ValueError as exc:
+        raise ScenarioError(f"{entry.place}: {exc}") from exc
+
+
+def _check_unique(plans: Sequence[HostPlan], origin: str) -> None:
+    for what, values in (
+        ("name", [plan.machine.name for plan in plans]),
+        ("address", [plan.address for plan in plans]),
+    ):
+        for value in values:
+            if values.count(value) > 1:
+                raise ScenarioError(f"{origin}: two hosts have the {what} {value!r}")

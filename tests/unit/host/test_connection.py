@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Quoting and calling over a connection."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection import (
+    SCRIPT_LIMIT,
+    HostError,
+    WindowsHost,
+    native_call,
+    quote,
+)
+
+
+class Shell:
+    SHELL_FAMILY = "powershell"
+    _IS_WINDOWS = True
+
+    def _encode_script(self, script, strict_mode=True, preserve_rc=True):
+        return f"encoded({strict_mode},{preserve_rc}):{script}"
+
+
+class Recorder:
+    def __init__(self, transport="winrm", answer=(0, b"", b""), shell=None):
+        self.transport = transport
+        self._shell = shell or Shell()
+        self.answer = answer
+        self.sent = []
+
+    def exec_command(self, cmd, in_data=None, sudoable=True):
+        self.sent.append(cmd)
+        return self.answer
+
+
+@pytest.mark.parametrize("quote_mark", ["'", "\u2018", "\u2019", "\u201a", "\u201b"])
+def test_each_mark_that_powershell_takes_for_a_single_quote_is_doubled(quote_mark):
+    assert quote(f"a{quote_mark}b; exit") == f"'a{quote_mark}{quote_mark}b; exit'"
+
+
+@pytest.mark.parametrize("bad", ["", 'a"b', "a\nb", "a\x00b", "\u201cx\u201d", "a\tb"])
+def test_an_argument_that_would_not_arrive_is_refused(bad):
+    with pytest.raises(HostError):
+        quote(bad)
+
+
+def test_dollar_percent_and_semicolon_are_left_to_the_single_quotes():
+    assert native_call("reg.exe", "$(x);%y%") == "& 'reg.exe' '$(x);%y%'"
+
+
+def test_the_exit_code_of_the_command_is_asked_for():
+    connection = Recorder()
+    WindowsHost(connection).run("whoami.exe", "/groups")
+    assert connection.sent == ["& 'whoami.exe' '/groups'\nexit $LASTEXITCODE"]
+
+
+def test_a_negative_exit_code_is_the_hresult():
+    connection = Recorder(answer=(-2146893807, b"", b""))
+    assert WindowsHost(connection).run("certutil.exe", "-store").exit_code == 0x80090011
+
+
+@pytest.mark.parametrize("transport", ["ssh", "ansible.builtin.ssh"])
+def test_over_ssh_the_script_is_encoded_here(transport):
+    connection = Recorder(transport)
+    WindowsHost(connection).run_script("hostname")
+    assert connection.sent == ["encoded(False,False):hostname"]
+
+
+@pytest.mark.parametrize("transport", ["winrm", "psrp", "ansible.builtin.winrm"])
+def test_other_connections_encode_for_themselves(transport):
+    connection = Recorder(transport)
+    WindowsHost(connection).run_script("hostname")
+    assert connection.sent == ["hostname"]
+
+
+def test_a_script_that_cmd_would_cut_is_refused():
+    with pytest.raises(HostError, match="8,191"):
+        WindowsHost(Recorder()).run_script("#" * (SCRIPT_LIMIT + 1))
+
+
+def test_the_longest_script_fits_in_a_command_line():
+    call = "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unrestricted -EncodedCommand "
+    encoded = -(-SCRIPT_LIMIT * 2 // 3) * 4
+    assert len(call) + encoded < 8191
+
+
+def test_a_host_that_is_not_windows_is_named_with_the_way_out():
+    class Posix:
+        SHELL_FAMILY = "sh"
+
+    with pytest.raises(HostError) as caught:
+        WindowsHost(Recorder("ssh", shell=Posix()))
+    assert "'sh'" in caught.value.message
+    assert "ansible_connection" in caught.value.remedy
+
+
+def test_what_a_command_complained_is_one_line():
+    connection = Recorder(answer=(1, b"", b"ERROR: no\r\nsuch key\r\n"))
+    assert WindowsHost(connection).run("reg.exe").complaint == "ERROR: no such key"
