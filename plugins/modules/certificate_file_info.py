@@ -49,7 +49,7 @@ attributes:
       - Runs on the controller.
 requirements:
   - cryptography
-  - pyasn1 and pyasn1-modules, for CMC requests and PFX files
+  - pyasn1, for CMC requests and PFX files
   - regipy, for registry hives
 author:
   - winpki.keyprovider contributors (@winpki)
@@ -93,6 +93,12 @@ problems:
   returned: always
   type: list
   elements: dict
+verdicts:
+  description: One line a certificate, for people.
+  returned: success
+  type: list
+  elements: str
+  sample: ["suitable: CN=fe01.contoso.example (3F2A9C0D), Microsoft RSA SChannel Cryptographic Provider."]
 summary:
   description: The number of certificates by verdict, and by kind of key provider.
   returned: success

@@ -204,6 +204,12 @@ problems:
   returned: success
   type: list
   elements: dict
+verdicts:
+  description: One line a certificate, for people.
+  returned: success
+  type: list
+  elements: str
+  sample: ["suitable: CN=fe01.contoso.example (3F2A9C0D), Microsoft RSA SChannel Cryptographic Provider."]
 summary:
   description: The number of certificates by verdict, and by kind of key provider.
   returned: success

@@ -8,12 +8,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lab.scenario import Lab
+from lab.runtime import Lab
 
 TOP = Path(__file__).parents[2]
 SCENARIOS = TOP / "tests/lab/scenarios"
@@ -70,7 +71,9 @@ class Controller:
             "ansible-playbook", "-i", str(lab.inventory_path), "winpki.keyprovider.audit", *arguments, **environment
         )
 
-    def module(self, name: str, pattern: str, arguments: dict[str, Any], *options: str) -> tuple[Finished, dict[str, Any]]:
+    def module(
+        self, name: str, pattern: str, arguments: dict[str, Any], *options: str
+    ) -> tuple[Finished, dict[str, Any]]:
         """Run one module ad hoc; return its result."""
         done = self.run(
             "ansible",
@@ -90,6 +93,12 @@ class Controller:
 @pytest.fixture
 def controller(tmp_path: Path) -> Controller:
     return Controller(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def new_controller(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Controller]:
+    """For fixtures that live longer than a test."""
+    return lambda: Controller(tmp_path_factory.mktemp("controller"))
 
 
 @pytest.fixture(scope="session")

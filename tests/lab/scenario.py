@@ -32,7 +32,7 @@ r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
         lync: {version: 2013, roles: [...], cmdlets: true, assignments: {Default: <certificate id or thumbprint>}}
         deny: [registry]          # registry, certutil, lync
         faults: [{kind: cut_before, at: 4}]      # fields of lab.wire.faults.Fault
-        stores:                   # My is always there
+        stores:                   # CA, MY and ROOT are there unless given as null
           My:
             - id: default         # named in assignments
               subject: "CN=..."   # RFC 4514; default: the host's name
@@ -144,7 +144,7 @@ class Scenario:
                 known = any(name in members["hosts"] for members in children.values())
                 children.setdefault(group, {"hosts": {}})["hosts"][name] = {} if known else variables
         for group, members in self.groups.items():
-            present = {member: {} for member in members if member in children}
+            present: dict[str, Any] = {member: {} for member in members if member in children}
             if present:
                 children.setdefault(group, {})["children"] = present
         shared = {"ansible_connection": "winrm", "ansible_winrm_server_cert_validation": "ignore"}
@@ -170,9 +170,7 @@ def parse(data: object, origin: str) -> Scenario:
     top = Fields(data, origin)
     defaults = top.inner("lab") or Fields({}, f"{origin}: lab")
     clock = _clock(defaults)
-    common = {
-        name: defaults.take(name) for name in ("domain", "user", "password", "transport", "tls") if name in defaults
-    }
+    common = {name: defaults.take(name) for name in _SHARED_FIELDS if name in defaults}
     groups = {name: _members(members, origin) for name, members in defaults.named("groups").items()}
     defaults.done()
     workshop = Workshop(_authorities(top.mappings("cas"), clock), pki.KeyPool(), clock)
@@ -192,21 +190,11 @@ def parse(data: object, origin: str) -> Scenario:
     return Scenario(tuple(plans), groups)
 
 
+_SHARED_FIELDS = ("domain", "user", "password", "transport", "tls")
 _HOST_FIELDS = (
-    *(
-        "roles",
-        "address",
-        "os",
-        "language",
-        "powershell",
-        "utc_offset",
-        "console",
-        "transport",
-        "tls",
-        "user",
-        "domain",
-    ),
-    *("password", "inventory_password", "offline", "accounts", "lync", "deny", "faults", "stores"),
+    *_SHARED_FIELDS,
+    *("roles", "address", "os", "language", "powershell", "utc_offset", "console"),
+    *("inventory_password", "offline", "accounts", "lync", "deny", "faults", "stores"),
 )
 
 
@@ -287,6 +275,9 @@ def _stores(entry: Fields, machine: Machine, workshop: Workshop) -> list[tuple[s
     given = Fields(entry.named("stores"), f"{entry.place}: stores")
     for name in given.names():
         held = machine.store(name)
+        if given.removed(name):
+            machine.stores.pop(held[0] if held else name, None)
+            continue
         stored = held[1] if held else machine.stores.setdefault(name, [])
         for made in certificates(workshop, given.mappings(name), machine.fqdn):
             stored.append(made.stored)
@@ -326,10 +317,8 @@ def _fault(entry: Fields) -> Fault:
 
 
 def _check_unique(plans: Sequence[HostPlan], origin: str) -> None:
-    for what, values in (
-        ("name", [plan.machine.name for plan in plans]),
-        ("address", [plan.address for plan in plans]),
-    ):
+    names = [plan.machine.name for plan in plans]
+    for what, values in (("name", names), ("address", [plan.address for plan in plans])):
         for value in values:
             if values.count(value) > 1:
                 raise ScenarioError(f"{origin}: two hosts have the {what} {value!r}")

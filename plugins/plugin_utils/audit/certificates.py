@@ -16,7 +16,7 @@ from ..host.connection import Completed, HostError, WindowsHost, native_call
 from ..profiles.judge import judge_all
 from ..profiles.model import Profile
 from ..record import Certificate, Problem, Reading
-from ..report.summary import summary
+from ..report.summary import summary, verdict_lines
 from .lync import ASSIGNMENTS_SCRIPT, Assignment, read_assignments, split_output
 from .store import certificates_key, check_answer, check_certutil, is_administrator, query_statement
 
@@ -75,6 +75,7 @@ def audit_store(host: WindowsHost, origin: str, wish: Wish, profile: Profile, *,
         "certificates": results,
         "problems": [problem.as_dict() for problem in problems],
         "summary": summary(results),
+        "verdicts": verdict_lines(results),
     }
     if wish.assignments:
         result["lync"] = assigned is not None
@@ -124,7 +125,7 @@ def _assignments(
     return assigned, [
         Problem(
             origin,
-            f"Lync usage {assignment.use} is assigned to certificate {assignment.thumbprint}, which is not in the store.",
+            f"Lync usage {assignment.use} is assigned to {assignment.thumbprint}, which is not in the store.",
             "Assign a certificate that the store holds (Set-CsCertificate), or put that one back.",
             "Get-CsCertificate",
         )

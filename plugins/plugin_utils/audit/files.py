@@ -15,7 +15,7 @@ from ..evidence.formats import detect, read
 from ..profiles.judge import judge_all, judge_request
 from ..profiles.model import Profile
 from ..record import EvidenceError, Problem, Reading
-from ..report.summary import summary
+from ..report.summary import summary, verdict_lines
 
 LARGEST_FILE = 512 * 1024 * 1024
 """Bytes; a SOFTWARE hive has some hundred million. More is a mistake, not evidence."""
@@ -74,6 +74,7 @@ def judged(reading: Reading, profile: Profile, *, at: datetime) -> dict[str, Any
         "requests": requests,
         "problems": [problem.as_dict() for problem in reading.problems],
         "summary": summary(certificates),
+        "verdicts": verdict_lines(certificates),
     }
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from ..providers.catalogue import lookup
 from ..record import Certificate, Problem, Reading, Source
 from .certutil_identity import Identity, hash_of, identify, property_of, serial_number_of
-from .certutil_key import Finding, find_key, provider_labels
+from .certutil_key import Finding, Shape, find_key, provider_labels
 from .certutil_text import (
     STORE_COMMAND,
     Footer,
@@ -32,8 +32,10 @@ from .certutil_text import (
 FORMAT = "certutil"
 
 _BANNER = re.compile(r"={5,}\s*(?P<title>[^=]*?[^=\s])\s*={5,}")
-_STORE_VERBS = {"store", "viewstore", "verifystore", "delstore", "viewdelstore", "enterprisestore"}
-"""Verbs after which nothing but a store without certificates prints no certificate."""
+_STORE_VERBS = frozenset({"store", "viewstore", "verifystore", "delstore", "viewdelstore"})
+"""Verbs that print no certificate only where the store has none."""
+_CERTIFICATE_VERBS = _STORE_VERBS | {"dump", "exportpfx", "importpfx", "repairstore", "scinfo", "urlcache"}
+"""Verbs that were seen to print certificates with their keys."""
 _REVOCATION_LIST = re.compile(r"\b(?:CRL|CTL)\b")
 _REQUEST = re.compile(r"\bPKCS\s?#?10\b|\b1\.3\.6\.1\.4\.1\.311\.13\.2\.2\b")
 """A dumped request: its type, or the attribute that names its provider."""
@@ -92,19 +94,29 @@ def read_certutil(data: bytes, origin: str) -> Reading:
         if _is_revocation_list(block, identity):
             continue
         start = 0 if identity.hash_line is None else identity.hash_line + 1
-        finding = find_key(block.lines, start, verbose=identity.verbose, file_dump=block.file_dump, labels=labels)
+        finding = find_key(block.lines, start, _shape(block, identity), labels)
         if _is_certificate(block, identity, finding) and not (requested and not identity.hashed):
             certificates.append(_certificate(block, identity, finding, origin, ends))
-        elif block.banner or finding.container_named or _has_empty_hash(block):
+        elif block.banner or _is_remains(block, identity, finding):
             remains.append(block)
-    if requested and not certificates:
+    bannered = [block for block in remains if block.banner]
+    if certificates:
+        problems += [_remains_problem(block, origin) for block in bannered]
+    elif requested:
         problems.append(_request_problem(origin))
-    elif remains and (not certificates or any(block.banner for block in remains)):
-        bannered = [block for block in remains if block.banner]
+    elif not problems and remains and (bannered or not _verb_of_something_else(ends)):
         problems += [_remains_problem(block, origin) for block in bannered or remains[:1]]
-    elif not certificates and not problems:
+    elif not problems:
         problems += _nothing_found(data, ends, origin)
     return Reading(tuple(certificates), (), tuple(problems))
+
+
+def _shape(block: _Block, identity: Identity) -> Shape:
+    if identity.verbose:
+        return "long"
+    if block.file_dump:
+        return "element"
+    return "short" if block.banner or identity.hashed else "fragment"
 
 
 def _blocks(lines: Sequence[Line]) -> Iterator[_Block]:
@@ -142,7 +154,7 @@ def _starts_another(block: _Block, line: Line) -> bool:
     A second serial number does; so does, in a smart card dump, an unindented line with another provider.
     """
     pair = labelled(line.text)
-    if pair and serial_number_of(pair[1]):
+    if pair and serial_number_of(pair[1]) and not hash_of(line):
         again = pair[0] in block.serial_labels
         block.serial_labels.add(pair[0])
         return again
@@ -174,9 +186,7 @@ def _is_certificate(block: _Block, identity: Identity, finding: Finding) -> bool
     recorded = any(key.provider or key.provider_type is not None for key in (finding.key, *finding.key.candidates))
     if identity.hashed or recorded:
         return True
-    if block.banner:
-        return identity.serial_number is not None
-    return identity.serial_number is not None and len(identity.names) == 2
+    return block.banner is not None and identity.serial_number is not None
 
 
 def _certificate(
@@ -220,15 +230,16 @@ def _archived(block: _Block, identity: Identity) -> bool | None:
     return None if any(not (labelled(text) or assigned(text)) for text in between) else False
 
 
-def _has_empty_hash(block: _Block) -> bool:
-    return any(re.search(r"\((?:sha1)\)", line.text, re.IGNORECASE) for line in block.lines)
+def _is_remains(block: _Block, identity: Identity, finding: Finding) -> bool:
+    """Whether lines without a banner are what is left of a certificate's printout."""
+    named = identity.serial_number is not None and bool(identity.names)
+    return named or finding.hints.tells or any("(sha1)" in line.text.lower() for line in block.lines)
 
 
 def _remains_problem(block: _Block, origin: str) -> Problem:
     return Problem(
         origin,
-        "This part of a certutil printout has neither a serial number nor a hash nor a provider, "
-        "so no certificate can be told from it.",
+        "This part of a certutil printout tells neither which certificate it is about nor a key provider.",
         f"Give the whole output: {STORE_COMMAND}",
         block.place,
     )
@@ -242,17 +253,23 @@ def _request_problem(origin: str) -> Problem:
     )
 
 
+def _verb_of_something_else(ends: Sequence[Footer]) -> str | None:
+    """The verb of a command that does not show certificates with their keys, when no other ran."""
+    verbs = [end.verb for end in ends if end.verb]
+    return verbs[-1] if verbs and not _CERTIFICATE_VERBS.intersection(verbs) else None
+
+
 def _nothing_found(data: bytes, ends: Sequence[Footer], origin: str) -> list[Problem]:
     """Why a text has no certificate; nothing when the store is just empty."""
-    verbs = [end.verb for end in ends if end.succeeded]
-    if any(verb in _STORE_VERBS for verb in verbs):
+    other = _verb_of_something_else(ends)
+    if any(end.succeeded and end.verb in _STORE_VERBS for end in ends):
         return []
     if not data.strip():
         message = "The text is empty."
-    elif verbs:
-        message = f"This is the output of certutil -{verbs[-1]}, which shows no certificates with their keys."
+    elif other:
+        message = f"This is the output of certutil -{other}, which shows no certificates with their keys."
     elif ends:
-        message = f"certutil did not do what it was asked: {ends[0].line.body}"
+        message = f"There is no certificate in this output of certutil: {ends[0].line.body}"
     else:
         message = "This is no output of certutil: no certificate, no banner and no closing line was found in it."
     return [Problem(origin, message, f"Run this on the host and give its output: {STORE_COMMAND}")]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from ..providers.catalogue import classify, lookup
 from ..record import Key
@@ -19,6 +20,10 @@ from .certutil_wording import Hints, hints_of
 
 PROPERTY = re.compile(r"\b[A-Z0-9_]+_PROP_ID\(\d+\)")
 """The heading of a certificate property in ``-v``; the names are constants of wincrypt.h and not translated."""
+
+Shape = Literal["short", "element", "long", "fragment"]
+"""The short form of a store, an element of a PFX (a provider without container), the long form (``-v``, in which many
+lines look alike), and lines of which nothing is known: in the last two, a place alone makes no line a provider."""
 
 PROVIDER_LABELS = frozenset({"Provider"})
 """What the provider is called in English; other languages are learned from lines with a known provider."""
@@ -64,19 +69,18 @@ def provider_labels(lines: Sequence[Line]) -> frozenset[str]:
     return PROVIDER_LABELS | {label for label, value in filter(None, pairs) if lookup(value)}
 
 
-def find_key(lines: Sequence[Line], start: int, *, verbose: bool, file_dump: bool, labels: Collection[str]) -> Finding:
+def find_key(lines: Sequence[Line], start: int, shape: Shape, labels: Collection[str]) -> Finding:
     """Read the key from the lines of one certificate.
 
     Args:
         lines: all lines of the certificate.
-        start: the first line after the certificate's hash, where a short dump tells about the key.
-        verbose: whether this is the long form (``-v``), in which other lines have the same shape.
-        file_dump: whether this is an element of a PFX, which has a provider but no container.
+        start: the first line after the certificate's hash, where certutil tells about the key.
+        shape: what form the lines have.
         labels: what the text calls a provider.
 
     """
-    mentions = _mentions(lines, start, verbose=verbose, file_dump=file_dump, labels=labels)
-    hints = hints_of(lines[start:] if not verbose else lines, verbose=verbose)
+    mentions = _mentions(lines, start, shape, labels)
+    hints = hints_of(lines[start:], verbose=shape == "long")
     key, notes = _merge(mentions)
     if hints.by_silence and any((known := lookup(mention.provider or "")) and known.hardware for mention in mentions):
         # A card or module prints no word about export in some versions and never lets the key out.
@@ -103,9 +107,7 @@ def find_key(lines: Sequence[Line], start: int, *, verbose: bool, file_dump: boo
     return Finding(key, notes, hints, container_named=named)
 
 
-def _mentions(
-    lines: Sequence[Line], start: int, *, verbose: bool, file_dump: bool, labels: Collection[str]
-) -> list[_Mention]:
+def _mentions(lines: Sequence[Line], start: int, shape: Shape, labels: Collection[str]) -> list[_Mention]:
     found: list[_Mention] = []
     taken: set[int] = set()
     for index, line in enumerate(lines):
@@ -113,11 +115,13 @@ def _mentions(
             mention, used = _recorded(lines, index + 1, labels)
             found.append(mention)
             taken.update(used)
-    first = 0 if verbose else start
-    pairs = [(index, pair) for index, line in enumerate(lines) if index >= first and (pair := assigned(line.text))]
-    pairs = [(index, pair) for index, pair in pairs if index not in taken]
+    pairs = [
+        (index, pair)
+        for index in range(start, len(lines))
+        if index not in taken and (pair := assigned(lines[index].text))
+    ]
     providers = [index for index, (label, value) in pairs if lookup(_clean(value)) or (label in labels and value)]
-    if not providers and not found and not verbose:
+    if not providers and not found and shape in ("short", "element"):
         # A container may be called 1 or cafe; nothing else stands first.
         named = [
             (index, pair)
@@ -126,12 +130,12 @@ def _mentions(
         ]
         if len(named) >= 2:
             providers = [named[1][0]]
-        elif file_dump:
+        elif shape == "element":
             providers = [index for index, _pair in named]
         else:
             found += [_Mention(None, names=(pair,)) for _index, pair in named]
-    found += [_around(lines, index, first, labels, any_name=not verbose) for index in providers]
-    for line in lines[first:]:
+    found += [_around(lines, index, start, labels, any_name=shape != "long") for index in providers]
+    for line in lines[start:]:
         opened = _OPENED_WITH.fullmatch(line.body)
         if opened and opened["provider"] not in labels:
             found.append(_Mention(opened["provider"], key_spec=int(opened["key_spec"], 16)))

@@ -31,13 +31,18 @@ class KeyProviderAction(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         if result.get("skipped"):
             return result
-        _validation, arguments = self.validate_argument_spec(argument_spec=dict(self.ARGUMENT_SPEC), **self.CONSTRAINTS)
         result["changed"] = False
+        # Failures are returned, not raised: Ansible would add a traceback to an expected failure.
         try:
+            _validation, arguments = self.validate_argument_spec(
+                argument_spec=dict(self.ARGUMENT_SPEC), **self.CONSTRAINTS
+            )
             result.update(self.perform(arguments, task_vars or {}))
+        except AnsibleActionFail as exc:
+            result.update(failed=True, msg=str(exc).replace(self._load_name, self._task.action))
         except (EvidenceError, HostError, ProfileError) as exc:
             place = f" ({exc.place})" if exc.place else ""
-            raise AnsibleActionFail(f"{exc.message}{place} {exc.remedy}".strip(), result=result) from exc
+            result.update(failed=True, msg=f"{exc.message}{place} {exc.remedy}".strip())
         return result
 
     def perform(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:

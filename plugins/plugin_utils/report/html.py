@@ -185,9 +185,7 @@ def _attention(report: Report) -> str:
     if troubles:
         entries = "\n".join(_trouble(trouble) for trouble in troubles)
         listed = _folded(f"<ul>\n{entries}\n</ul>", len(troubles), "problem")
-        parts.append(
-            f'<div class="card alert">\n<h3>Evidence with problems</h3>\n{listed}\n</div>'
-        )
+        parts.append(f'<div class="card alert">\n<h3>Evidence with problems</h3>\n{listed}\n</div>')
     return "\n".join([*parts, "</section>"])
 
 

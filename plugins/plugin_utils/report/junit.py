@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """junit.xml: one test suite a host, one test case a certificate, so that a pipeline's page shows the audit.
 
-The shape is the one that Jenkins and GitLab read (https://llg.cubic.org/docs/junit/): ``failure`` is a verdict that
-stops the pipeline, ``error`` a host or a piece of evidence without result, ``skipped`` what could not be judged and
-does not stop it, ``system-out`` everything there is to say.
+The shape is that of junit-10.xsd of the Jenkins xUnit plugin: ``failure`` is a verdict that stops the pipeline,
+``error`` a host or a piece of evidence without result, ``skipped`` what could not be judged and does not stop it,
+``system-out`` everything there is to say.
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ PALETTES: dict[str, dict[str, str]] = {
         "on-good": "#12512f",
         "good-text": "#17663c",
         "query-text": "#4b4b85",
-        "tint": "#eef1f5",
     },
     "dark": {
         "page": "#10151c",
@@ -45,20 +44,16 @@ PALETTES: dict[str, dict[str, str]] = {
         "on-good": "#bdeccf",
         "good-text": "#8ed8ab",
         "query-text": "#b9b7f5",
-        "tint": "#222b37",
     },
 }
 
 PAIRS = (
     ("text", "page"),
     ("text", "card"),
-    ("text", "tint"),
     ("soft", "page"),
     ("soft", "card"),
-    ("soft", "tint"),
     ("link", "page"),
     ("link", "card"),
-    ("link", "tint"),
     ("on-bad", "bad"),
     ("bad-text", "page"),
     ("bad-text", "card"),

@@ -90,7 +90,7 @@ def provider_type_text(key: Mapping[str, Any] | None) -> str | None:
     if not isinstance(number, int):
         return None
     name = provider_type_name(number)
-    return name if name.startswith("type ") else f"{number} {name}"
+    return str(number) if name.startswith("type ") else f"{number} {name}"
 
 
 def key_spec_text(key: Mapping[str, Any] | None) -> str | None:

@@ -161,9 +161,8 @@ def _template(entry: Fields) -> pki.Template | None:
     given = Fields(value, f"{entry.place}: template")
     name = given.text("name")
     oid = given.text("oid", pki.template_oid(name))
-    template = pki.Template(
-        name, given.optional_text("display_name"), oid, given.number("major", 100), given.number("minor", 0)
-    )
+    display = given.optional_text("display_name")
+    template = pki.Template(name, display, oid, given.number("major", 100), given.number("minor", 0))
     given.done()
     return template
 

@@ -28,6 +28,10 @@ class Fields:
         """What is left, by name."""
         return list(self._left)
 
+    def removed(self, name: str) -> bool:
+        """Whether the value is there and null; it is then taken."""
+        return name in self._left and self._left[name] is None and self._left.pop(name) is None
+
     def take(self, name: str, default: Any = None) -> Any:
         """A value of any type."""
         return self._left.pop(name, default)
@@ -45,7 +49,9 @@ class Fields:
 
     def optional_text(self, name: str) -> str | None:
         """A text or nothing."""
-        return None if self._left.get(name) is None and self._left.pop(name, None) is None else self.text(name)
+        if self.removed(name) or name not in self._left:
+            return None
+        return self.text(name)
 
     def flag(self, name: str, default: bool = False) -> bool:
         """True or false."""

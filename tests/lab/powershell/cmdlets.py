@@ -226,7 +226,10 @@ def _import_module(invocation: Invocation) -> None:
         if lync and lync.cmdlets and text.lower() == lync.module.lower():
             load_module(lync.module, invocation.session)
             continue
-        message = f"The specified module '{text}' was not loaded because no valid module file was found in any module directory."
+        message = (
+            f"The specified module '{text}' was not loaded because no valid module file was found in any module "
+            "directory."
+        )
         identifier = "Modules_ModuleNotFound,Microsoft.PowerShell.Commands.ImportModuleCommand"
         invocation.fail(message, identifier, f"ResourceUnavailable: ({text}:String) [{{0}}], FileNotFoundException")
 

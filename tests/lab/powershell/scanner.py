@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Characters and small tokens. A token of PowerShell depends on where it stands: the parser asks for what it expects."""
+"""Characters and small tokens. What a token is depends on where it stands: the parser asks for what it expects."""
 
 from __future__ import annotations
 

@@ -35,9 +35,10 @@ class Key:
 def _tree(machine: Machine) -> Key:
     """HKEY_LOCAL_MACHINE as far as the lab has it."""
     stores = Key()
-    for name, certificates in machine.stores.items():
+    for name, certificates in sorted(machine.stores.items(), key=lambda item: item[0].upper()):
         held = Key()
-        for certificate in certificates:
+        # The subkeys of a key are kept in the order of their names.
+        for certificate in sorted(certificates, key=lambda one: one.key_name.upper()):
             held.keys[certificate.key_name] = Key([("Blob", "REG_BINARY", certificate.blob.hex().upper())])
         stores.keys[name] = Key([], {"Certificates": held, "CRLs": Key(), "CTLs": Key()})
     version = Key([("CurrentVersion", "REG_SZ", ".".join(machine.os_version.split(".")[:2]))])

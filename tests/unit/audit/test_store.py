@@ -48,7 +48,9 @@ def test_a_store_that_does_not_exist_is_told_with_those_that_do():
 
 def test_a_store_is_found_whatever_its_case():
     with pytest.raises(HostError, match="could not read"):
-        check_answer(listing(("reg.exe query HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\my", REFUSED)), "my", REFUSED)
+        check_answer(
+            listing(("reg.exe query HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\my", REFUSED)), "my", REFUSED
+        )
 
 
 @pytest.mark.parametrize(

@@ -484,6 +484,12 @@ def test_the_long_form_is_read_without_the_property_that_repeats_the_hash():
     assert only(text.encode()).thumbprint == THUMBPRINT
 
 
+def test_the_long_form_without_its_banner_is_one_certificate():
+    text = verbose().decode().partition("\n")[2]
+    found = only(text.encode())
+    assert (found.thumbprint, found.serial_number, found.key.provider_type) == (THUMBPRINT, SERIAL, 12)
+
+
 def test_translated_labels_of_the_long_form_do_not_matter():
     text = verbose().decode()
     for english, other in (
@@ -647,6 +653,7 @@ def test_lines_that_a_console_wrapped_are_whole_again():
 def test_a_console_counts_two_columns_for_an_east_asian_character():
     line = "発行者: CN=" + "x" * 69 + "yyy"
     text = JAPANESE.replace(f"発行者: {ISSUER}", line[:77] + "\n" + line[77:])
+    text = text.replace(f"  一意のコンテナー名: {FILE_NAME}\n", "")
     assert only(text.encode()).issuer == "CN=" + "x" * 69 + "yyy"
 
 
@@ -737,8 +744,9 @@ def test_an_empty_store_is_neither_certificate_nor_problem():
         ("Directory of C:\\\n\n01/02/2026  08:00 AM  <DIR>  pki\n", "no output of certutil"),
         ("CertUtil: -ping command completed successfully.\n", "certutil -ping"),
         ("CertUtil: No local Certification Authority; use -config option\n", "No local Certification Authority"),
+        ("ChainFlags = NOTHING (0x40000000)\n  Element.dwInfoStatus = SOME (0x100)\n", "no output of certutil"),
         (f"PKCS10 Certificate Request:\n  Provider = {SCHANNEL}\n  KeySpec = 1\n", "request"),
-        ("Hash de cert(sha1): \nProveedor = \n", "neither a serial number"),
+        ("Hash de cert(sha1): \nProveedor = \n", "neither which certificate"),
         ("\x00\x01\x02\x03", "no output of certutil"),
     ],
 )

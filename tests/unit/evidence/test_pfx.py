@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.evidence import pbe
@@ -49,8 +50,8 @@ EDGE = issued("edge.contoso.example")
 ROOT = issued("Contoso Root CA", "p256")
 
 
-def windows_pfx(**changes: object) -> bytes:
-    options: dict[str, object] = {
+def windows_pfx(**changes: Any) -> bytes:
+    options: dict[str, Any] = {
         "password": PASSWORD,
         "provider": SCHANNEL,
         "machine_keyset": True,
@@ -58,7 +59,7 @@ def windows_pfx(**changes: object) -> bytes:
         "container": "le-6d1a",
         **changes,
     }
-    return write_pfx(FRONT_END.key, FRONT_END.certificate, **options)  # type: ignore[arg-type]
+    return write_pfx(FRONT_END.key, FRONT_END.certificate, **options)
 
 
 def only(reading: Reading) -> Certificate:

@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure the audit against its bounds, as ratios within one run; write bench/results/latest.json and latest.md.
+
+Run it through ``make bench``. Exit code 1 when a bound is exceeded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+import fleet
+import parsing
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass
+class Row:
+    """One measured figure and what it must not exceed."""
+
+    name: str
+    value: float
+    bound: float | None
+    unit: str
+    detail: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the bound holds; without a bound it does."""
+        return self.bound is None or self.value <= self.bound
+
+
+def requests() -> list[Row]:
+    """HTTP requests of one audited host, by the number of its certificates."""
+    rows = []
+    for transport, bound in (("basic", 5), ("ntlm", None)):
+        for certificates in (1, 40, 200):
+            with tempfile.TemporaryDirectory() as directory:
+                scenario = fleet.scenario(hosts=1, certificates=certificates, transport=transport)
+                counters = fleet.audit_once(Path(directory), scenario)
+            rows.append(
+                Row(
+                    f"requests, {transport}, {certificates} certificates",
+                    counters["requests"],
+                    bound,
+                    "HTTP requests a host",
+                    f"{counters['bytes_out']:,} bytes from the host; role audit, with assignments",
+                )
+            )
+    with tempfile.TemporaryDirectory() as directory:
+        scenario = fleet.scenario(hosts=1, certificates=200, transport="basic", max_envelope=512000)
+        counters = fleet.audit_once(Path(directory), scenario)
+    rows.append(
+        Row(
+            "requests, basic, 200 certificates, answers cut to the client's envelope size",
+            counters["requests"],
+            None,
+            "HTTP requests a host",
+            "as MS-WSMV lets a real host do; pywinrm asks for at most 153,600 bytes",
+        )
+    )
+    return rows
+
+
+def fleet_time() -> list[Row]:
+    """50 hosts with 40 certificates each, forks 10, against the same playbook with only raw: hostname."""
+    with tempfile.TemporaryDirectory() as directory:
+        times = fleet.compare(Path(directory), fleet.scenario(hosts=50, certificates=40, transport="basic"), rounds=5)
+    raw, audit = statistics.median(times["raw"]), statistics.median(times["audit"])
+    ratios = [audit_time / raw_time for raw_time, audit_time in zip(times["raw"], times["audit"], strict=True)]
+    return [
+        Row(
+            "50 hosts x 40 certificates, forks 10",
+            round(statistics.median(ratios), 3),
+            1.15,
+            "x raw: hostname",
+            f"medians of 5 interleaved rounds: raw {raw:.2f} s, certificate_info {audit:.2f} s; "
+            f"ratios {min(ratios):.2f} to {max(ratios):.2f}",
+        )
+    ]
+
+
+def parse_time() -> list[Row]:
+    """Records from blobs against bare cryptography on the same certificates, and linearity."""
+    rows = []
+    per_certificate = {}
+    for count in (10, 100, 1000, 10000):
+        measured = parsing.compare(count)
+        per_certificate[count] = measured.records / count
+        rows.append(
+            Row(
+                f"records from {count:,} blobs",
+                round(measured.records / measured.bare, 2),
+                2.5,
+                "x bare cryptography",
+                f"{measured.records / count * 1e6:.0f} and {measured.bare / count * 1e6:.0f} microseconds a certificate",
+            )
+        )
+    rows.append(
+        Row(
+            "10,000 against 10 blobs, per certificate",
+            round(per_certificate[10000] / per_certificate[10], 2),
+            1.5,
+            "x",
+            "1 is linear",
+        )
+    )
+    return rows
+
+
+def machine() -> dict[str, object]:
+    """The machine and the versions that the figures belong to."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    names = ("ansible-core", "pywinrm", "cryptography", "pyspnego")
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
+
+
+def main() -> int:
+    """Measure all, print and write the results."""
+    sections: dict[str, Callable[[], list[Row]]] = {
+        "Requests": requests,
+        "A fleet": fleet_time,
+        "Parsing": parse_time,
+    }
+    started = time.monotonic()
+    rows = []
+    for title, measure in sections.items():
+        print(f"{title} ...", file=sys.stderr)
+        rows += measure()
+    about = machine()
+    RESULTS.mkdir(exist_ok=True)
+    stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    data = {"made": stamp, "machine": about, "rows": [{**asdict(row), "kept": row.kept} for row in rows]}
+    (RESULTS / "latest.json").write_text(json.dumps(data, indent=2) + "\n")
+    lines = [
+        "# Results of `make bench`",
+        "",
+        f"{stamp}, " + ", ".join(f"{key} {value}" for key, value in about.items()),
+        "",
+        "| measured | figure | bound | kept | detail |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        bound = "" if row.bound is None else f"{row.bound:g}"
+        kept = "" if row.bound is None else ("yes" if row.kept else "**no**")
+        lines.append(f"| {row.name} | {row.value:g} {row.unit} | {bound} | {kept} | {row.detail} |")
+    text = "\n".join(lines) + "\n"
+    (RESULTS / "latest.md").write_text(text)
+    print(text)
+    print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
+    return 0 if all(row.kept for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The audit playbook over real WinRM against the fleet of the demo."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+
+# What the scenario says, judged by hand: subject's CN, friendly name, kind, provider, verdict for Lync Server 2013.
+EXPECTED = {
+    "fe01": {
+        "Lync pool default 2026": ("csp", "Microsoft RSA SChannel Cryptographic Provider", "suitable"),
+        "Lync web 2026": ("ksp", "Microsoft Software Key Storage Provider", "unsuitable"),
+        "Lync OAuth": ("csp", "Microsoft RSA SChannel Cryptographic Provider", "suitable"),
+        None: ("csp", "Microsoft Enhanced Cryptographic Provider v1.0", "unsuitable"),
+    },
+    "fe02": {
+        "Lync-Pool „Standard“": ("csp", "Microsoft Strong Cryptographic Provider", "warning"),
+        "Lync Web PSS": ("csp", "Microsoft RSA SChannel Cryptographic Provider", "unsuitable"),
+        "Lync-Pool alt": ("csp", "Microsoft RSA SChannel Cryptographic Provider", "unsuitable"),
+    },
+    "fe03": {
+        "会議サーバー証明書": ("csp", "Microsoft RSA SChannel Cryptographic Provider", "suitable"),
+        "Lync 2024": ("csp", "Microsoft RSA SChannel Cryptographic Provider", "unsuitable"),
+        "no provider recorded": ("unrecorded", None, "undetermined"),
+        "restored without its key": ("csp", "Microsoft RSA SChannel Cryptographic Provider", "suitable"),
+    },
+    "dir01": {
+        "Director": ("csp", None, "warning"),
+        "Smart card logon": ("csp", "Microsoft Base Smart Card Crypto Provider", "unsuitable"),
+        "Device identity": ("ksp", "Microsoft Platform Crypto Provider", "unsuitable"),
+    },
+    "edge01": {
+        "Edge external": ("csp", "Microsoft RSA SChannel Cryptographic Provider", "suitable"),
+        "Edge internal": ("csp", "Microsoft Enhanced Cryptographic Provider v1.0", "unsuitable"),
+    },
+}
+
+ASSIGNED = {
+    "Lync pool default 2026": ["Default"],
+    "Lync web 2026": ["WebServicesInternal", "WebServicesExternal"],
+    "Lync OAuth": ["OAuthTokenIssuer"],
+    "Director": ["Default", "WebServicesInternal", "WebServicesExternal"],
+    "Edge external": ["AccessEdgeExternal", "DataEdgeExternal", "AudioVideoAuthentication"],
+}
+
+
+@pytest.fixture(scope="module")
+def audited(demo, new_controller):
+    demo.reset_counters()
+    done = new_controller().audit(demo)
+    done.counters = {name: demo.counters(name) for name in EXPECTED}
+    return done
+
+
+@pytest.fixture(scope="module")
+def by_name(audited):
+    assert audited.exit_code == 0, audited.output
+    report = audited.report()
+    return {
+        host: {one["friendly_name"]: one for one in report["certificates"] if one["host"] == host} for host in EXPECTED
+    }
+
+
+@pytest.mark.parametrize("host", EXPECTED)
+def test_each_certificate_gets_its_provider_and_verdict(by_name, host):
+    found = {
+        name: (one["key"]["kind"], one["key"]["provider"], one["verdict"]["status"])
+        for name, one in by_name[host].items()
+    }
+    assert found == EXPECTED[host]
+
+
+def test_what_lync_uses_each_for_is_told(by_name):
+    found = {name: one["assignments"] for host in by_name.values() for name, one in host.items()}
+    assert {name: found[name] for name in ASSIGNED} == ASSIGNED
+    assert found["Lync-Pool alt"] == []
+
+
+def test_a_host_costs_five_requests_with_basic(audited):
+    basic = ("fe01", "fe02", "fe03", "edge01")
+    assert {name: audited.counters[name]["requests"] for name in basic} == dict.fromkeys(basic, 5)
+
+
+def test_each_host_ran_one_command(audited):
+    assert {counted["commands"] for counted in audited.counters.values()} == {1}
+
+
+def test_the_play_changes_nothing(audited):
+    assert audited.stdout.count("changed=0") == 6
+    assert "changed=1" not in audited.stdout
+
+
+def test_the_terminal_shows_the_table(audited):
+    assert "UNSUITABLE" in audited.stderr
+    assert "fe01" in audited.stderr
+    assert "report.html" in audited.stderr
+
+
+def test_every_certificate_is_in_every_report(audited, by_name):
+    thumbprints = {one["thumbprint"] for host in by_name.values() for one in host.values()}
+    rows = list(csv.DictReader(io.StringIO(audited.report("report.csv"))))
+    assert thumbprints <= {row["thumbprint"] for row in rows}
+    junit = ET.fromstring(audited.report("junit.xml").encode())
+    names = " ".join(case.get("name", "") for case in junit.iter("testcase"))
+    page = audited.report("report.html")
+    for thumbprint in thumbprints:
+        assert thumbprint[:8] in names
+        assert thumbprint in page
+
+
+def test_an_unsuitable_certificate_does_not_stop_a_play_that_did_not_ask(audited):
+    assert "failed=1" not in audited.stdout
+
+
+def test_a_gate_stops_after_the_reports(controller, demo):
+    done = controller.audit(demo, "-e", "lync_certificates_fail_on=unsuitable")
+    assert done.exit_code == 2
+    assert done.report()["summary"]["unsuitable"] >= 7
+    assert "failed=1" in done.stdout
+    assert "The buffer supplied to a function was too small" in done.stdout
+
+
+def only(lab, host, identifier):
+    """Limit a play to one certificate of one host."""
+    thumbprint = next(one.issued.thumbprint for one in lab.machine(host).stores["MY"] if one.identifier == identifier)
+    return ("-l", host, "-e", json.dumps({"lync_certificates_thumbprints": [thumbprint]}))
+
+
+@pytest.mark.parametrize(
+    ("host", "identifier", "fail_on", "exit_code"),
+    [
+        ("edge01", "external", "warning", 0),
+        ("fe02", "pool", "unsuitable", 0),
+        ("fe02", "pool", "undetermined", 0),
+        ("fe02", "pool", "warning", 2),
+        ("fe03", "unrecorded", "unsuitable", 0),
+        ("fe03", "unrecorded", "undetermined", 2),
+        ("fe01", "web", "unsuitable", 2),
+        ("fe01", "web", "never", 0),
+    ],
+)
+def test_a_gate_stops_at_its_verdict_and_those_worse(controller, demo, host, identifier, fail_on, exit_code):
+    done = controller.audit(demo, *only(demo, host, identifier), "-e", f"lync_certificates_fail_on={fail_on}")
+    assert done.exit_code == exit_code, done.output
+    assert done.report()["summary"]["total"] == 1
+
+
+def test_check_mode_reads_the_same_and_still_reports(controller, demo, audited):
+    done = controller.audit(demo, "--check", "--diff")
+    assert done.exit_code == 0, done.output
+    assert done.report()["summary"] == audited.report()["summary"]
+
+
+def test_a_profile_may_differ_by_host(controller, demo):
+    done = controller.audit(demo, "-l", "fe01", "-e", "lync_certificates_profile=sfb_2019")
+    web = next(one for one in done.report()["certificates"] if one["friendly_name"] == "Lync web 2026")
+    assert (web["verdict"]["profile"], web["verdict"]["status"]) == ("sfb_2019", "warning")
+
+
+@pytest.mark.parametrize("host", ["fe01", "fe02", "fe03", "edge01"])
+def test_certutil_as_source_agrees_about_the_provider(controller, demo, host, by_name):
+    _done, result = controller.module("certificate_info", host, {"source": "certutil"}, "-i", str(demo.inventory_path))
+    recorded = {one["thumbprint"]: one["key"]["provider"] for one in by_name[host].values()}
+    assert {one["thumbprint"]: one["key"]["provider"] for one in result["certificates"]} == recorded
+    assert all(one["verdict"]["status"] != "suitable" for one in result["certificates"])
+
+
+def test_probing_finds_the_key_that_is_gone(controller, demo):
+    _done, result = controller.module("certificate_info", "fe01", {"probe_keys": True}, "-i", str(demo.inventory_path))
+    assert {one["key"]["present"] for one in result["certificates"]} == {True}
