@@ -16,7 +16,8 @@ from ..host.connection import Completed, HostError, WindowsHost, native_call
 from ..profiles.judge import judge_all
 from ..profiles.model import Profile
 from ..record import Certificate, Problem, Reading
-from ..report.summary import summary, verdict_lines
+from ..report.lines import verdict_lines
+from ..report.summary import summary
 from .lync import ASSIGNMENTS_SCRIPT, Assignment, read_assignments, split_output
 from .store import certificates_key, check_answer, check_certutil, is_administrator, query_statement
 

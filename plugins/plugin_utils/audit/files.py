@@ -15,7 +15,8 @@ from ..evidence.formats import detect, read
 from ..profiles.judge import judge_all, judge_request
 from ..profiles.model import Profile
 from ..record import EvidenceError, Problem, Reading
-from ..report.summary import summary, verdict_lines
+from ..report.lines import verdict_lines
+from ..report.summary import summary
 
 LARGEST_FILE = 512 * 1024 * 1024
 """Bytes; a SOFTWARE hive has some hundred million. More is a mistake, not evidence."""

@@ -68,12 +68,14 @@ class _Block:
         return start.place if start else None
 
 
-def read_certutil(data: bytes, origin: str) -> Reading:
+def read_certutil(data: bytes, origin: str, *, elevated: bool = False) -> Reading:
     """Read a printout of certutil.
 
     Args:
         data: the text in any encoding of Windows.
         origin: the file or host it comes from, for messages.
+        elevated: whether an administrator is known to have run the command. "Missing stored keyset" is printed to
+            everybody else, too, whether the key is there or not.
 
     Returns:
         One certificate for each that could be told apart; a problem for a command that failed, for a block without
@@ -94,7 +96,7 @@ def read_certutil(data: bytes, origin: str) -> Reading:
         if _is_revocation_list(block, identity):
             continue
         start = 0 if identity.hash_line is None else identity.hash_line + 1
-        finding = find_key(block.lines, start, _shape(block, identity), labels)
+        finding = find_key(block.lines, start, _shape(block, identity), labels, elevated=elevated)
         if _is_certificate(block, identity, finding) and not (requested and not identity.hashed):
             certificates.append(_certificate(block, identity, finding, origin, ends))
         elif block.banner or _is_remains(block, identity, finding):

@@ -89,7 +89,7 @@ def _names(lines: Sequence[Line]) -> Iterator[tuple[int, str | None, bool]]:
         elif _EMPTY_NAME.fullmatch(value):
             yield index, None, False
         elif not value and (_RDN.match(following) or _EMPTY_NAME.fullmatch(following)):
-            parts = []
+            parts: list[str] = []
             while index + 1 + len(parts) < len(lines) and _RDN.match(body := lines[index + 1 + len(parts)].body):
                 parts.append(body)
             yield index, ", ".join(parts) or None, True
@@ -163,7 +163,7 @@ def _template(
     pairs = [labelled(line.text) for line in zone]
     version_1 = pairs[0] if pairs and pairs[0] and "(" in pairs[0][0] else None
     last = pairs[-1] if pairs else None
-    if last and (_CA_VERSION.fullmatch(last[1]) or last is version_1):
+    if last and _CA_VERSION.fullmatch(last[1]):
         last = None
     if (
         last

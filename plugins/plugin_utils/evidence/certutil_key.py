@@ -69,7 +69,9 @@ def provider_labels(lines: Sequence[Line]) -> frozenset[str]:
     return PROVIDER_LABELS | {label for label, value in filter(None, pairs) if lookup(value)}
 
 
-def find_key(lines: Sequence[Line], start: int, shape: Shape, labels: Collection[str]) -> Finding:
+def find_key(
+    lines: Sequence[Line], start: int, shape: Shape, labels: Collection[str], *, elevated: bool = False
+) -> Finding:
     """Read the key from the lines of one certificate.
 
     Args:
@@ -77,12 +79,13 @@ def find_key(lines: Sequence[Line], start: int, shape: Shape, labels: Collection
         start: the first line after the certificate's hash, where certutil tells about the key.
         shape: what form the lines have.
         labels: what the text calls a provider.
+        elevated: whether an administrator ran the command, so that a key that is not found is not there.
 
     """
     mentions = _mentions(lines, start, shape, labels)
     hints = hints_of(lines[start:], verbose=shape == "long")
     key, notes = _merge(mentions)
-    if hints.by_silence and any((known := lookup(mention.provider or "")) and known.hardware for mention in mentions):
+    if hints.by_silence and _in_hardware(mentions):
         # A card or module prints no word about export in some versions and never lets the key out.
         hints = replace(hints, exportable=None)
     if hints.without_provider and key.provider:
@@ -96,15 +99,23 @@ def find_key(lines: Sequence[Line], start: int, shape: Shape, labels: Collection
     elif hints.without_provider and hints.present:
         notes += ("The certificate records no key provider, yet certutil used a private key that belongs to it.",)
     if key.provider and hints.missing and not hints.present:
+        gone = elevated and hints.keyset_missing and not _in_hardware(mentions)
+        hints = replace(hints, present=False if gone else None)
         notes += (
-            f"certutil says {hints.missing!r}: the key is gone, or the user who ran certutil may not open it. "
-            "Run it elevated to tell the two apart.",
+            f"certutil says {hints.missing!r}: the key is gone."
+            if gone
+            else f"certutil says {hints.missing!r}: the key is gone, its card or module is not there, or the user who ran "
+            "certutil may not open it. Run it elevated to tell.",
         )
     if hints.failure and not hints.present:
         notes += (f"certutil could not use the key: {hints.failure}",)
     key = replace(key, exportable=hints.exportable, present=hints.present)
     named = any(mention.provider or mention.names for mention in mentions)
     return Finding(key, notes, hints, container_named=named)
+
+
+def _in_hardware(mentions: Sequence[_Mention]) -> bool:
+    return any((known := lookup(mention.provider or "")) and known.hardware for mention in mentions)
 
 
 def _mentions(lines: Sequence[Line], start: int, shape: Shape, labels: Collection[str]) -> list[_Mention]:
@@ -164,42 +175,56 @@ def _recorded(lines: Sequence[Line], start: int, labels: Collection[str]) -> tup
 def _around(
     lines: Sequence[Line], at: int, first: int, labels: Collection[str], end: int | None = None, *, any_name: bool
 ) -> _Mention:
-    """A provider's line with the numbers after it and the container's names before or after it."""
+    """A provider's line with the numbers after it and the container's names before or, failing that, after it."""
     end = len(lines) if end is None else end
     pair = assigned(lines[at].text)
     provider = _clean(pair[1]) if pair else ""
-    before: list[tuple[str, str]] = []
+    names = _names_before(lines, at, first, labels, any_name=any_name) or _names_after(lines, at, end)
+    return _Mention(
+        None if _absent(provider) else provider,
+        *_number_fields(_numbers_from(lines, at + 1, end)),
+        names=tuple(name for name in names if not _absent(name[1])),
+    )
+
+
+def _names_before(
+    lines: Sequence[Line], at: int, first: int, labels: Collection[str], *, any_name: bool
+) -> list[tuple[str, str]]:
+    """``Key Container = ...`` and perhaps ``... container name: ...`` right before the provider.
+
+    ``any_name`` admits a name that looks like a number; the long form has numbers there, too.
+    """
+    found: list[tuple[str, str]] = []
     for index in range(at - 1, first - 1, -1):
-        line = lines[index]
-        if not line.body:
+        if not lines[index].body:
             continue
-        name = assigned(line.text)
+        name = assigned(lines[index].text)
         if name:
-            if name[1] and (any_name or not _is_number(name[1])) and name[0] not in labels:
-                before.insert(0, name)
-            break
+            admitted = name[1] and (any_name or not _is_number(name[1])) and name[0] not in labels
+            return [name, *found] if admitted else found
         name = _name_line(lines, index)
-        if name is None or before:
+        if name is None or found:
             break
-        before.insert(0, name)
-    values = _numbers_from(lines, at + 1, end)
-    after: list[tuple[str, str]] = []
+        found = [name]
+    return found
+
+
+def _names_after(lines: Sequence[Line], at: int, end: int) -> list[tuple[str, str]]:
+    """Names after the provider and its numbers: ``-scinfo`` and the opened key of ``-v`` have them there."""
+    found: list[tuple[str, str]] = []
     for index in range(at + 1, end):
         line = lines[index]
-        if not line.body or _DETAIL.fullmatch(line.body):
-            continue
         name = assigned(line.text)
-        if name and not before and not after and not _is_number(name[1]) and name[1] and not lookup(_clean(name[1])):
-            after.append(name)
-        elif not (name and _is_number(name[1])):
-            if _UNIQUE_NAME.fullmatch(line.body) and after:
-                continue
+        if not line.body or _DETAIL.fullmatch(line.body) or (name and _is_number(name[1])):
+            continue
+        if found and _UNIQUE_NAME.fullmatch(line.body):
+            continue  # the value of the line before
+        if name is None or found or not name[1] or lookup(_clean(name[1])):
             name = _name_line(lines, index)
-            if name is None or len(after) == 2 or line.indent < lines[at].indent:
-                break
-            after.append(name)
-    names = tuple(name for name in before + after if not _absent(name[1]))
-    return _Mention(None if _absent(provider) else provider, *_number_fields(values), names=names)
+        if name is None or len(found) == 2 or line.indent < lines[at].indent:
+            break
+        found.append(name)
+    return found
 
 
 def _numbers_from(lines: Sequence[Line], start: int, end: int) -> dict[str, tuple[int, ...]]:
@@ -315,7 +340,7 @@ def _container(mention: _Mention, *, csp: bool) -> tuple[str | None, str | None]
     values = [value for _label, value in mention.names]
     unique = next((value for value in values if _UNIQUE_NAME.fullmatch(value)), None)
     others = [value for value in values if value != unique]
-    if unique or len(others) < 2:
+    if len(others) < 2:
         return (others[0] if others else None), unique
     first, second = others[:2]
     label = mention.names[1][0].casefold()

@@ -104,7 +104,7 @@ def read_lines(data: bytes) -> list[Line]:
     redirected output is not. A text with a longer line was not wrapped.
     """
     raw = [part.rstrip() for part in re.split(r"\r*\n|\r", decode(data).replace("\x00", ""))]
-    printed = [part for part in raw if not part.startswith("#") and not is_prompt(part)]
+    printed = [part for part in raw if not part.startswith("#")]
     width = max((columns(part) for part in printed), default=0)
     lines: list[Line] = []
     joined = False

@@ -81,6 +81,8 @@ class Hints:
     present: bool | None = None
     missing: str | None = None
     """The line that says that the key was not found."""
+    keyset_missing: bool = False
+    """Whether that line is about the container itself, not about a use of the key."""
     failure: str | None = None
     """A line with the error code of a failed test."""
     without_provider: bool = False
@@ -122,6 +124,7 @@ def hints_of(lines: Sequence[Line], *, verbose: bool) -> Hints:
         by_silence=by_silence,
         present=present,
         missing=said.get("missing") or (said.get("no_decryption") if "passed" not in said else None),
+        keyset_missing="missing" in said,
         failure=failure,
         without_provider="no_provider" in said,
         tells=bool(said) or policy is not None or failure is not None,

@@ -27,18 +27,11 @@ _ATTRIBUTES = {
 }
 """RFC 4514 section 3: the attribute types that have a short name; all others stand as dotted OIDs."""
 
-_ENCODINGS = {
-    0x0C: "utf-8",  # UTF8String
-    0x12: "ascii",  # NumericString
-    0x13: "ascii",  # PrintableString
-    0x14: "latin-1",  # TeletexString, as issuers used it
-    0x16: "ascii",  # IA5String
-    0x17: "ascii",  # UTCTime
-    0x18: "ascii",  # GeneralizedTime
-    0x1A: "ascii",  # VisibleString
-    0x1C: "utf-32-be",  # UniversalString
-    0x1E: "utf-16-be",  # BMPString
-}
+_EIGHT_BIT = frozenset((0x12, 0x13, 0x14, 0x16, 0x17, 0x18, 0x1A))
+"""NumericString, PrintableString, TeletexString, IA5String, both times, VisibleString: ASCII by their definition,
+but issuers have put UTF-8 and, above all into TeletexString, Latin-1 into them."""
+_WIDE = {0x0C: "utf-8", 0x1C: "utf-32-be", 0x1E: "utf-16-be"}
+"""UTF8String, UniversalString, BMPString."""
 _SPECIAL = re.compile(r'[\\"+,;<>\0]|\A[# ]| \Z')
 _MARKED = re.compile(r'[\\"+,;<>\0]')
 
@@ -126,8 +119,15 @@ def string(encoded: bytes) -> str | None:
         ValueError: the bytes are not an element.
     """
     start, end = span(encoded, 0)
-    encoding = _ENCODINGS.get(encoded[0])
-    return None if encoding is None else encoded[start:end].decode(encoding, "replace")
+    content = encoded[start:end]
+    if encoded[0] in _WIDE:
+        return content.decode(_WIDE[encoded[0]], "replace")
+    if encoded[0] not in _EIGHT_BIT:
+        return None
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 @lru_cache(maxsize=4096)

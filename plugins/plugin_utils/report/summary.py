@@ -42,27 +42,3 @@ def summary(certificates: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     result.update((status, statuses[status]) for status in reversed(STATUSES))
     result["by_kind"] = {kind: kinds[kind] for kind in KINDS}
     return result
-
-
-def verdict_lines(certificates: Iterable[Mapping[str, Any]]) -> list[str]:
-    """One line a certificate for a person: verdict, subject, thumbprint, provider and the first reason against it."""
-    return [_verdict_line(certificate) for certificate in certificates]
-
-
-def _verdict_line(certificate: Mapping[str, Any]) -> str:
-    key = certificate["key"]
-    name = certificate["subject"] or "no subject shown"
-    thumbprint = (certificate["thumbprint"] or "no thumbprint shown")[:8]
-    provider = key["provider"] or f"provider {key['kind']}"
-    worst = ("unmet", "warning", "unknown") if status_of(certificate) != "undetermined" else ("unknown",)
-    requirements = certificate["verdict"]["requirements"]
-    reason = next(
-        (
-            f" {requirement['reason']}"
-            for status in worst
-            for requirement in requirements
-            if requirement["status"] == status and requirement["reason"]
-        ),
-        "",
-    )
-    return f"{status_of(certificate)}: {name} ({thumbprint}), {provider}.{reason}"

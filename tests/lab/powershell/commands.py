@@ -167,6 +167,8 @@ def find_command(name: str, session: Session) -> str | None:
     release = session.machine.powershell_release
     if lower in SINCE and release < SINCE[lower]:
         return None
+    if lower in COMMANDS and lower not in LYNC_CMDLETS:
+        return full
     if "-cs" in lower and _CMDLET.match(full):
         module = module_of(full, session)
         if module is None:
@@ -177,8 +179,6 @@ def find_command(name: str, session: Session) -> str | None:
             if release < (3, 0):
                 return None
             load_module(module, session)
-        return full
-    if lower in COMMANDS:
         return full
     if _CMDLET.match(full):
         raise NotSimulated(f"the cmdlet {name}")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .errors import NotSimulated, SyntaxFault
@@ -69,7 +69,7 @@ class ExpressionParser(Scanner):
             return True
         if character and character in DASHES:
             return bool(re.compile(rf"[{DASHES}](not|join|split|\d|\$|\()", re.I).match(self.text, self.at))
-        return bool(re.compile(r"(0x[0-9a-f]+|\d+)(?![\w\\/:-])(?!\.\w)", re.I).match(self.text, self.at))
+        return bool(re.compile(r"(0x[0-9a-f]+|\d+(\.\d+)?)(?![\w\\/:-]|\.\w)", re.I).match(self.text, self.at))
 
     def expression(self) -> Expression:
         """An expression of any precedence."""
@@ -104,10 +104,8 @@ class ExpressionParser(Scanner):
         self.at = start
         return None
 
-    def _binary(self, names: Sequence[str], operand: object) -> Expression:
-        parse = operand
-        assert callable(parse)
-        left: Expression = parse()
+    def _binary(self, names: Sequence[str], parse: Callable[[], Expression]) -> Expression:
+        left = parse()
         while operator := self._dash_operator(names):
             left = Binary(operator, left, parse())
         return left

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from ..host.machine import Machine
@@ -61,10 +62,11 @@ def error_lines(record: ErrorRecord, machine: Machine) -> list[str]:
     if record.place:
         line, column, text = record.place
         lines.append(say(machine.language, "position", line, column))
+        faulty = re.split(r"[\s;|]", text[column - 1 :], maxsplit=1)[0]
         if machine.powershell_release >= (3, 0):
-            lines += [f"+ {text}", "+ " + " " * (column - 1) + "~" * max(1, len(text) - column + 1)]
+            lines += [f"+ {text}", "+ " + " " * (column - 1) + "~" * len(faulty)]
         else:
-            lines.append(f"+ {text[: column - 1]}{text[column - 1 :].split(' ', 1)[0]} <<<< ")
+            lines.append(f"+ {text[: column - 1]}{faulty} <<<< ")
     lines.append(f"    + CategoryInfo          : {record.category}")
     lines.append(f"    + FullyQualifiedErrorId : {record.error_id}")
     return [*(line.rstrip() for line in lines), " "]

@@ -14,6 +14,7 @@ from ..wire.host import Execution
 from . import cmdlets, lync
 from .errors import NOT_SIMULATED_EXIT, Break, Continue, ErrorRecord, Exit, NotSimulated, PSError, Return, SyntaxFault
 from .interpreter import Interpreter
+from .nodes import Block
 from .parser import Parser, parse
 from .session import Session
 
@@ -26,7 +27,7 @@ def run_script(machine: Machine, script: str, stdin: bytes, user: str) -> Execut
     session = Session(machine, user, stdin)
     try:
         block, source = parse(script)
-        code = _run(session, Interpreter(session, source), block, source)
+        code = _run(session, Interpreter(session, source), block)
     except SyntaxFault as fault:
         place = Parser(script).position(min(fault.position, len(script)))
         category = "ParserError: (:) [], ParentContainsErrorRecordException"
@@ -38,10 +39,7 @@ def run_script(machine: Machine, script: str, stdin: bytes, user: str) -> Execut
     return Execution(b"".join(session.output), session.standard_error(), code)
 
 
-def _run(session: Session, interpreter: Interpreter, block: object, source: Parser) -> int:
-    from .nodes import Block
-
-    assert isinstance(block, Block)
+def _run(session: Session, interpreter: Interpreter, block: Block) -> int:
     try:
         interpreter.run(block, session)
     except Exit as leave:
@@ -52,4 +50,4 @@ def _run(session: Session, interpreter: Interpreter, block: object, source: Pars
         return 1
     except (Return, Break, Continue):
         pass
-    return 0 if session.succeeded else 1
+    return 0

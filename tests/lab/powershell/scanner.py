@@ -15,7 +15,7 @@ DASHES = "-\u2013\u2014\u2015"
 
 _VARIABLE = re.compile(r"\$(?:\{([^}]+)\}|((?:env|script|global|local):\w+|\w+|[?^$]))", re.I)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-_NUMBER = re.compile(r"(0x[0-9a-f]+|\d+)(kb|mb|gb|l)?(?![\w.])", re.I)
+_NUMBER = re.compile(r"(0x[0-9a-f]+|\d+)(kb|mb|gb|l)?(?!\w|\.\d)", re.I)
 _MULTIPLES = {None: 1, "l": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
 
 

@@ -42,16 +42,18 @@ class DateTime:
     """A .NET DateTime: a moment, shown in the time zone that it carries."""
 
     moment: datetime
+    is_universal: bool = False
+    """Its kind: Utc, else Local."""
 
     def universal(self) -> DateTime:
         """The same moment in UTC."""
-        return DateTime(self.moment.astimezone(timezone.utc))
+        return DateTime(self.moment.astimezone(timezone.utc), True)
 
     def formatted(self, pattern: str) -> str:
         """``ToString(pattern)`` for the patterns ``o`` and ``s`` and the plain sortable ones."""
         if pattern in ("o", "O"):
-            offset = "Z" if self.moment.tzinfo is timezone.utc else self.moment.strftime("%z")
-            offset = offset if offset == "Z" else f"{offset[:3]}:{offset[3:]}"
+            offset = self.moment.strftime("%z")
+            offset = "Z" if self.is_universal else f"{offset[:3]}:{offset[3:]}"
             return self.moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{self.moment.microsecond:06}0" + offset
         known = {"s": "%Y-%m-%dT%H:%M:%S", "u": "%Y-%m-%d %H:%M:%SZ", "yyyy-MM-dd": "%Y-%m-%d"}
         known["yyyy-MM-ddTHH:mm:ssZ"] = "%Y-%m-%dT%H:%M:%SZ"

@@ -191,13 +191,20 @@ def test_without_the_schema_what_is_not_translated_is_still_found():
 
 
 def test_selected_columns_give_what_they_hold():
-    columns = ("Request.RequestID", "CertificateHash", "SerialNumber", "CertificateTemplate", "CommonName")
+    columns = (
+        "Request.RequestID",
+        "Request.RequesterName",
+        "CertificateHash",
+        "SerialNumber",
+        "CertificateTemplate",
+        "CommonName",
+    )
     spaced = " ".join(issued().thumbprint.lower()[at : at + 2] for at in range(0, 40, 2))
     found = only(view(full(None, CertificateHash=f'"{spaced}"'), german=True, columns=columns))
     assert (found.thumbprint, found.serial_number) == (issued().thumbprint, "6100000002")
     assert (found.subject, found.key.kind) == ("CN=pool01.contoso.example", "unrecorded")
     assert "Request.RawRequest" in found.notes[0]
-    assert found.enrolment == Enrolment(request_id=11)
+    assert found.enrolment == Enrolment(request_id=11, requester="CONTOSO\\FE01$")
 
 
 @pytest.mark.parametrize(("value", "expected"), [('"SubCA"', Template(name="SubCA")), ("EMPTY", None)])

@@ -249,6 +249,21 @@ def test_a_missing_keyset_is_not_taken_for_a_lost_key():
     assert "elevated" in found.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("provider", "line", "present"),
+    [
+        pytest.param(SCHANNEL, "Missing stored keyset", False, id="gone"),
+        pytest.param(SMART_CARD_CSP, "Missing stored keyset", None, id="the card may be elsewhere"),
+        pytest.param(SCHANNEL, "Cannot find the certificate and private key for decryption.", None, id="signature key"),
+        pytest.param(SCHANNEL, "Encryption test passed", True, id="there"),
+    ],
+)
+def test_an_administrator_who_does_not_find_a_key_knows_that_it_is_gone(provider, line, present):
+    text = store(certificate("  Key Container = x", f"  Provider = {provider}", line))
+    (found,) = read_certutil(text, "x", elevated=True).certificates
+    assert found.key.present is present
+
+
 def test_a_failed_test_is_told_and_a_passed_one_settles_it():
     failed = "Encryption test FAILED: Access is denied. 0x80070005 (WIN32: 5)"
     assert failed in only(store(certificate(*SCHANNEL_KEY[:3], failed))).notes[0]
@@ -331,6 +346,7 @@ def test_several_certificates_keep_their_keys_and_places():
     [
         pytest.param(("Non-root Certificate",), "", None, id="empty"),
         pytest.param(("Non-root Certificate",), None, None, id="absent"),
+        pytest.param(("CA Version: V0.0",), None, None, id="CA version alone"),
         pytest.param(
             ("Non-root Certificate",), "1.3.6.1.4.1.311.21.8.1.2", Template(oid="1.3.6.1.4.1.311.21.8.1.2"), id="OID"
         ),
@@ -525,6 +541,11 @@ def test_translated_labels_of_the_long_form_do_not_matter():
 def test_the_provider_type_is_hexadecimal(provider, printed, provider_type, kind):
     key = only(verbose(provider, printed)).key
     assert (key.kind, key.provider, key.provider_type, key.flags) == (kind, provider, provider_type, 0x20)
+
+
+def test_a_key_opened_with_another_type_than_recorded_is_ambiguous():
+    key = only(verbose(STRONG, "1", again="0")).key
+    assert (key.kind, [other.kind for other in key.candidates]) == ("ambiguous", ["csp", "contradictory"])
 
 
 def test_a_key_opened_in_another_provider_than_recorded_is_ambiguous():
