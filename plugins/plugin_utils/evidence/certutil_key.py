@@ -101,12 +101,8 @@ def find_key(
     if key.provider and hints.missing and not hints.present:
         gone = elevated and hints.keyset_missing and not _in_hardware(mentions)
         hints = replace(hints, present=False if gone else None)
-        notes += (
-            f"certutil says {hints.missing!r}: the key is gone."
-            if gone
-            else f"certutil says {hints.missing!r}: the key is gone, its card or module is not there, or the user who ran "
-            "certutil may not open it. Run it elevated to tell.",
-        )
+        doubt = ", or its card or module is not there, or the user who ran certutil may not open it; run it elevated"
+        notes += (f"certutil says {hints.missing!r}: the key is gone{'' if gone else doubt}.",)
     if hints.failure and not hints.present:
         notes += (f"certutil could not use the key: {hints.failure}",)
     key = replace(key, exportable=hints.exportable, present=hints.present)

@@ -28,10 +28,10 @@ _WORDING: tuple[tuple[str, Meaning, str], ...] = (
     ("en", "missing", "Missing stored keyset"),
     ("en", "no_decryption", "Cannot find the certificate and private key for decryption"),
     ("en", "no_provider", "No key provider information"),
-    # Labels captured on a German Windows Server, in a test of a certificate agent.
+    # Labels captured on a German Windows Server, in the tests of a certificate renewal program (tokentimer-core).
     ("de", "not_exportable", "Der private Schlüssel ist NICHT exportierbar"),
     ("de", "passed", "Verschlüsselungstest wurde durchgeführt"),
-    # The Root store of a French Windows (saltstack/salt issue 55024); the test in a certificate agent's tests.
+    # The Root store of a French Windows (saltstack/salt issue 55024); the passed test as in tokentimer-core.
     ("fr", "passed", "Test de chiffrement réussi"),
     ("fr", "no_decryption", "Impossible de trouver le certificat et la clé privée pour le déchiffrement"),
     ("fr", "no_provider", "Aucune information sur le fournisseur de clé"),

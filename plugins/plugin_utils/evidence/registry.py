@@ -73,7 +73,7 @@ def _queried(lines: Iterable[str]) -> Iterator[_Value]:
             key = wrapped = [stripped]
             blob = None
             unbroken = True
-        elif wrapped is not None and (unbroken or (wrapped is blob and _HEXADECIMAL.match(stripped))):
+        elif wrapped is not None and (unbroken or _HEXADECIMAL.match(stripped)):
             wrapped.append(stripped)
     if key:
         yield _value(key, blob, kind)

@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 
 from ..profiles.model import ProfileError
 from ..record import EvidenceError
-from .connection import HostError, WindowsHost
+from .connection import HostError, HostUnreachable, WindowsHost
 
 
 class KeyProviderAction(ActionBase):
@@ -40,6 +40,8 @@ class KeyProviderAction(ActionBase):
             result.update(self.perform(arguments, task_vars or {}))
         except AnsibleActionFail as exc:
             result.update(failed=True, msg=str(exc).replace(self._load_name, self._task.action))
+        except HostUnreachable as exc:
+            result.update(unreachable=True, msg=f"{exc.message} {exc.remedy}")
         except (EvidenceError, HostError, ProfileError) as exc:
             place = f" ({exc.place})" if exc.place else ""
             result.update(failed=True, msg=f"{exc.message}{place} {exc.remedy}".strip())

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ansible.errors import AnsibleError
+
 SCRIPT_LIMIT = 2900
 """Characters of script that fit in cmd.exe's 8,191 once encoded as UTF-16LE and base64 (3 x 8/3, less the call)."""
 
@@ -37,6 +39,10 @@ class HostError(Exception):
         self.message = message
         self.remedy = remedy
         self.place = place
+
+
+class HostUnreachable(HostError):
+    """The connection to the host broke."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,8 @@ class WindowsHost:
 
         Raises:
             HostError: the script is too long for cmd.exe.
+            HostUnreachable: the connection broke.
+            AnsibleError: the connection plugin says itself that it could not connect.
         """
         if len(script) > SCRIPT_LIMIT:
             raise HostError(f"A script of {len(script)} characters exceeds cmd.exe's limit of 8,191 once encoded.")
@@ -128,5 +136,15 @@ class WindowsHost:
         if self._connection.transport.rpartition(".")[2] == "ssh":
             # winrm and psrp encode what they are given; ssh hands it to whatever shell sshd starts.
             command = self._connection._shell._encode_script(script, strict_mode=False, preserve_rc=False)
-        exit_code, stdout, stderr = self._connection.exec_command(command, sudoable=False)
+        try:
+            exit_code, stdout, stderr = self._connection.exec_command(command, sudoable=False)
+        except AnsibleError:
+            raise
+        except Exception as exc:
+            # The winrm plugin lets the exceptions of requests and pywinrm through when a connection breaks later than
+            # at its first message (seen with ansible-core 2.18: requests.exceptions.ConnectionError).
+            raise HostUnreachable(
+                f"The connection to the host broke while a command ran: {exc or type(exc).__name__}.",
+                remedy="Check the network and the WinRM service of the host, then run it again.",
+            ) from exc
         return Completed(exit_code & 0xFFFFFFFF, stdout, stderr)

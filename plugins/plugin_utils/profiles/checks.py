@@ -222,9 +222,9 @@ def friendly_name(record: Certificate | Request, requirement: Requirement, conte
 
 
 def key_spec(record: Certificate | Request, requirement: Requirement, context: Context) -> Found:
-    """The key specification of a CSP key. CNG keys have none, so for them the key provider alone decides."""
+    """The key specification of a CSP key. CNG keys have none, and without a record there is nothing to specify."""
     key = record.key
-    if key.kind == "ksp":
+    if key.kind in ("ksp", "unrecorded"):
         return None
     spec = key.key_spec
     if spec is None:

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
+_WAY_OUT = "Check address, port and credentials of the inventory, and that WinRM listens there (winrm quickconfig)."
+
+
 def host_entry(name: str, result: Mapping[str, Any] | None, groups: Sequence[str] = ()) -> dict[str, Any]:
     """One host for ``build_report`` from the registered result of its audit task.
 
@@ -21,7 +24,7 @@ def host_entry(name: str, result: Mapping[str, Any] | None, groups: Sequence[str
             "message": "The host left the play before its audit. See the output of the play.",
         }
     if result.get("unreachable"):
-        return {**entry, "status": "unreachable", "message": _message(result)}
+        return {**entry, "status": "unreachable", "message": f"{_message(result).rstrip('.')}. {_WAY_OUT}"}
     if result.get("failed"):
         return {**entry, "status": "failed", "message": _message(result)}
     if result.get("skipped"):

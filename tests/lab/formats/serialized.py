@@ -124,7 +124,7 @@ def _export_hex(name: str, blob: bytes) -> str:
 def reg_export(entries: Mapping[str, bytes], store: str = "MY") -> bytes:
     """What ``reg export`` writes for a store: UTF-16LE with byte order mark, CRLF, lower-case hexadecimal.
 
-    Lines are at most 78 characters, continued with a backslash and two blanks (facts on the serialized store).
+    Lines are at most 78 characters, continued with a backslash and two blanks.
     """
     keys = [f"[{REGISTRY_ROOT}\\{store}]\r\n", f"[{certificates_key(store)}]\r\n"]
     for name, blob in entries.items():

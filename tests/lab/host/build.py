@@ -26,7 +26,7 @@ HOLDERS: dict[str, tuple[str, int, int]] = {
     "smart_card_ksp": ("Microsoft Smart Card Key Storage Provider", 0, 0),
     "hsm": ("nCipher Security World Key Storage Provider", 0, 0),
 }
-"""Short names of key holders: provider, provider type and the usual key spec (facts on providers)."""
+"""Short names of key holders: provider, provider type and the usual key spec (``certutil -csplist`` transcripts)."""
 
 DEFECTS = ("truncated", "flipped", "garbled", "empty")
 _NAMES = (

@@ -78,7 +78,7 @@ def _run(machine: Machine, line: str, stdin: bytes, user: str) -> Execution:
 
 
 def _type(machine: Machine, words: Sequence[str]) -> Execution:
-    """The builtin that a raw command reaches on ansible-core 2.19 and 2.20 (facts on Ansible over WinRM)."""
+    """The builtin that a raw command reaches on ansible-core 2.19 and 2.20 (seen in its winrm plugin)."""
     output = b""
     for word in words:
         held = next((data for path, data in machine.files.items() if path.lower() == word.lower()), None)

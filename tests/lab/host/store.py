@@ -102,7 +102,8 @@ def _signature_hash(certificate: x509.Certificate) -> bytes:
 def unique_name(container: str, machine_guid: uuid.UUID) -> str:
     """The file name of a key container: a hash of its name, an underscore and the machine's GUID.
 
-    The form is that of certutil's ``Unique container name`` and of ``Key Container`` for CSPs (facts on certutil).
+    The form is that of certutil's ``Unique container name`` and of ``Key Container`` for CSPs, as in transcripts of
+    Server 2019 and 2022.
     """
     digest = hashlib.md5(container.lower().encode(), usedforsecurity=False).hexdigest()
     return f"{digest}_{machine_guid}"

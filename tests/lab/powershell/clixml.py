@@ -3,8 +3,8 @@
 """Error and progress records on standard error.
 
 Started with ``-EncodedCommand`` and a redirected stderr, Windows PowerShell writes its own streams as CLIXML behind
-the line ``#< CLIXML`` (facts on Ansible over WinRM; shape as in logs of other projects). What native commands write
-to stderr goes there as it is, before or after that block in the order of writing.
+the line ``#< CLIXML`` (shape as in logs of other projects and as Ansible's shell plugin reads it). What native
+commands write to stderr goes there as it is, before or after that block in the order of writing.
 """
 
 from __future__ import annotations

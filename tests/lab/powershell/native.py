@@ -3,7 +3,7 @@
 """Native commands in a script: how Windows PowerShell 5.1 and older starts them and takes what they give.
 
 Arguments: an empty one is dropped, an embedded double quote is not escaped and so is lost to the command's C runtime
-(facts on Ansible over WinRM). Standard error: untouched it goes to the process's own; redirected, each line becomes
+(PowerShell issue 1995). Standard error: untouched it goes to the process's own; redirected, each line becomes
 an error record, which ends the script when ``$ErrorActionPreference`` is Stop (PowerShell issues 3996 and 4002).
 """
 

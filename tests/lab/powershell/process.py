@@ -3,7 +3,7 @@
 """One powershell.exe: a script in, output and exit code out.
 
 Exit code: what ``exit`` says; 1 when the script ends by an error or its last statement failed (``$?`` is false, so
-also after a native command that did not end with 0); else 0 (facts on Ansible over WinRM: PowerShell flattens a native
+also after a native command that did not end with 0); else 0 (measured: PowerShell flattens a native
 command's code to 0 or 1).
 """
 
@@ -50,4 +50,4 @@ def _run(session: Session, interpreter: Interpreter, block: Block) -> int:
         return 1
     except (Return, Break, Continue):
         pass
-    return 0
+    return 0 if session.succeeded else 1

@@ -9,7 +9,7 @@ import re
 from .errors import NotSimulated, SyntaxFault
 
 SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b"
-"""PowerShell takes the typographic single quotes for the plain one (facts on Ansible over WinRM)."""
+"""PowerShell takes the typographic single quotes for the plain one (PowerShell's CharTraits.cs)."""
 DOUBLE_QUOTES = '"\u201c\u201d\u201e'
 DASHES = "-\u2013\u2014\u2015"
 

@@ -4,7 +4,7 @@ r"""``reg.exe query`` over the keys that the lab knows: the certificate stores o
 
 Shape of the output: real ``reg query`` transcripts (four blanks between columns, an empty line before each key with
 values and after the last one, subkeys listed by their full name). Errors: exit code 1 and one line on stderr.
-Users may read HKLM\\SOFTWARE\\Microsoft\\SystemCertificates; only ``deny: [registry]`` refuses it.
+Users may read HKLM\SOFTWARE\Microsoft\SystemCertificates; only ``deny: [registry]`` refuses it.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _arguments(call: Call) -> tuple[str, str, bool, str | None]:
             recursive = True
         elif option == "/v" and rest:
             value = rest.pop(0)
-        elif option not in ("/reg:64", "/reg:32"):  # the stores are shared by both views (facts on certificate stores)
+        elif option not in ("/reg:64", "/reg:32"):  # the stores are shared by both views (WOW64 shared keys)
             raise NotSimulated(f"reg {words[0]} {option}")
     return words[0].lower(), words[1], recursive, value
 

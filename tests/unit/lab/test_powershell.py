@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The interpreter against what Windows PowerShell does (facts on Ansible over WinRM; PowerShell's documentation)."""
+"""The interpreter against what Windows PowerShell does, as its documentation and Ansible's use of it show."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The native tools against the shape of real output (facts on certutil and certificate stores)."""
+"""The native tools against the shape of real output."""
 
 from __future__ import annotations
 
