@@ -16,7 +16,7 @@ export PYTHONPATH := $(COLLECTIONS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport ANSIBLE_CONFIG
 
-.PHONY: help demo test unit integration molecule sanity lint docs lab bench install venv clean
+.PHONY: help demo test unit integration molecule sanity lint docs lab bench matrix install venv clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 14
@@ -67,6 +67,9 @@ docs: install ## Check the documentation of the modules, filters and tests
 
 bench: install ## Measure against the bounds and write bench/results
 	cd tests && python ../bench/run.py
+
+matrix: install ## The tests with other releases of ansible-core
+	tools/matrix.sh
 
 clean: ## Remove everything that was made here
 	rm -rf $(VENV) $(BUILD) .cache .mypy_cache .pytest_cache .ruff_cache tests/output certificate_reports

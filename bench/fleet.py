@@ -36,6 +36,7 @@ def scenario(*, hosts: int, certificates: int, transport: str, max_envelope: int
                     "generate": certificates,
                     "subject": "CN=server{n}.contoso.example",
                     "san": ["pool.contoso.example", "sip.contoso.example"],
+                    "template": {"name": "LyncWebServer", "display_name": "Lync Web Server"},
                     "holders": ["schannel", "cng", "strong", "schannel"],
                 }
             ]
@@ -50,7 +51,7 @@ def scenario(*, hosts: int, certificates: int, transport: str, max_envelope: int
     }
 
 
-def blobs(count: int, _place: Path) -> list[tuple[bytes, bytes]]:
+def blobs(count: int) -> list[tuple[bytes, bytes]]:
     """Serialized certificates, each different, with the certificate in each."""
     built = parse(scenario(hosts=1, certificates=count, transport="basic"), "bench")
     stored = built.hosts[0].machine.stores["MY"]

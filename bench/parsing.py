@@ -8,7 +8,6 @@ import gc
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import fleet
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.evidence.serialized import read_element
@@ -27,7 +26,7 @@ class Measured:
 @lru_cache(maxsize=1)
 def _material() -> list[tuple[bytes, bytes]]:
     """10,000 different blobs with the certificate in each."""
-    return fleet.blobs(10000, Path(fleet.__file__).parent)
+    return fleet.blobs(10000)
 
 
 def _bare(certificates: list[bytes]) -> float:

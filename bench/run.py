@@ -105,7 +105,7 @@ def parse_time() -> list[Row]:
                 round(measured.records / measured.bare, 2),
                 2.5,
                 "x bare cryptography",
-                f"{measured.records / count * 1e6:.0f} and {measured.bare / count * 1e6:.0f} microseconds a certificate",
+                f"{measured.records / count * 1e6:.0f} and {measured.bare / count * 1e6:.0f} us a certificate",
             )
         )
     rows.append(

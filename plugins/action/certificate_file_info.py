@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any, ClassVar
 
 from ..plugin_utils.audit.files import judged, read_content, read_path
 from ..plugin_utils.evidence.formats import FORMATS
@@ -16,21 +18,23 @@ from ..plugin_utils.record import EvidenceError
 
 
 class ActionModule(KeyProviderAction):
+    """The action behind the module of the same name."""
+
     _requires_connection = False
 
-    ARGUMENT_SPEC = {
+    ARGUMENT_SPEC: ClassVar[dict[str, Any]] = {
         "path": {"type": "path"},
         "content": {"type": "str"},
         "format": {"type": "str", "choices": list(FORMATS), "default": "auto"},
         "password": {"type": "str", "no_log": True},
         "profile": {"type": "str", "default": "lync_2013"},
     }
-    CONSTRAINTS = {
+    CONSTRAINTS: ClassVar[dict[str, Any]] = {
         "mutually_exclusive": [("path", "content")],
         "required_one_of": [("path", "content")],
     }
 
-    def perform(self, arguments, task_vars):
+    def perform(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         profile = load(arguments["profile"])
         chosen = {"format": arguments["format"], "password": arguments["password"]}
         if arguments["path"] is not None:

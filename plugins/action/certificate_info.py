@@ -5,24 +5,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
+from typing import Any, ClassVar
 
 from ..plugin_utils.audit.certificates import Wish, audit_store
 from ..plugin_utils.host.action import KeyProviderAction
 from ..plugin_utils.profiles.library import load
 
+DEFAULT_PROFILE = "lync_2013"
+
+load(DEFAULT_PROFILE)  # here, in the parent of all workers, and not in each of them
+
 
 class ActionModule(KeyProviderAction):
-    ARGUMENT_SPEC = {
+    """The action behind the module of the same name."""
+
+    ARGUMENT_SPEC: ClassVar[dict[str, Any]] = {
         "store": {"type": "str", "default": "My"},
         "thumbprints": {"type": "list", "elements": "str", "default": []},
-        "profile": {"type": "str", "default": "lync_2013"},
+        "profile": {"type": "str", "default": DEFAULT_PROFILE},
         "assignments": {"type": "bool", "default": False},
         "source": {"type": "str", "choices": ["registry", "certutil"], "default": "registry"},
         "probe_keys": {"type": "bool", "default": False},
     }
 
-    def perform(self, arguments, task_vars):
+    def perform(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         wish = Wish(
             store=arguments["store"],
             thumbprints=tuple(arguments["thumbprints"]),

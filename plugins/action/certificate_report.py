@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any, ClassVar
 
 from ansible.utils.display import Display
 
@@ -24,9 +26,11 @@ display = Display()
 
 
 class ActionModule(KeyProviderAction):
+    """The action behind the module of the same name."""
+
     _requires_connection = False
 
-    ARGUMENT_SPEC = {
+    ARGUMENT_SPEC: ClassVar[dict[str, Any]] = {
         "register": {"type": "str", "required": True},
         "hosts": {"type": "list", "elements": "str"},
         "dest": {"type": "path", "required": True},
@@ -36,7 +40,7 @@ class ActionModule(KeyProviderAction):
         "table": {"type": "bool", "default": True},
     }
 
-    def perform(self, arguments, task_vars):
+    def perform(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         hostvars = task_vars.get("hostvars", {})
         names = arguments["hosts"]
         if names is None:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
@@ -14,9 +16,9 @@ from ..plugin_utils.profiles.model import ProfileError
 from ..plugin_utils.record import EvidenceError
 
 
-def _filter(function):
+def _filter(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
-    def guarded(*arguments, **options):
+    def guarded(*arguments: Any, **options: Any) -> Any:
         try:
             return function(*arguments, **options)
         except (EvidenceError, ProfileError) as exc:
@@ -26,7 +28,10 @@ def _filter(function):
 
 
 class FilterModule:
-    def filters(self):
+    """The filters of the collection."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name each filter; Ansible calls this."""
         return {
             name: _filter(getattr(expressions, name)) for name in ("certificates", "evidence", "requests", "verdict")
         }

@@ -75,8 +75,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificates:
-  description: The certificates, as M(winpki.keyprovider.certificate_info) returns them. Text evidence leaves most values
-    V(null). A certificate from the database of a CA or a request has C(enrolment) with what was recorded then.
+  description: The certificates, as M(winpki.keyprovider.certificate_info) returns them. Text evidence leaves most
+    values V(null). A certificate from the database of a CA or a request has C(enrolment) with what was recorded then.
   returned: success
   type: list
   elements: dict

@@ -56,8 +56,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Writes no report in check mode. The role sets C(check_mode) to V(false) for it, because reports are what an audit
-        is for.
+      - Writes no report in check mode. The role sets C(check_mode) to V(false) for it, because reports are what an
+        audit is for.
   diff_mode:
     support: none
   idempotent:

@@ -175,7 +175,7 @@ class Enrolment:
 
     request_id: int | None = None
     disposition: int | None = None
-    """CA database disposition: 9 pending, 12 foreign, 15 CA certificate, 20 issued, 21 revoked, 30 failed, 31 denied."""
+    """In the CA database: 9 pending, 12 foreign, 15 CA certificate, 20 issued, 21 revoked, 30 failed, 31 denied."""
     requester: str | None = None
     machine: str | None = None
     user: str | None = None

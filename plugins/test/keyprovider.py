@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils.audit.expressions import is_kind, is_suitable_for
@@ -12,8 +15,8 @@ from ..plugin_utils.profiles.model import ProfileError
 from ..plugin_utils.record import EvidenceError
 
 
-def _test(name, function, *fixed):
-    def guarded(value, *arguments):
+def _test(name: str, function: Callable[..., bool], *fixed: str) -> Callable[..., bool]:
+    def guarded(value: Any, *arguments: Any) -> bool:
         try:
             return function(value, *arguments, *fixed)
         except (EvidenceError, ProfileError) as exc:
@@ -23,7 +26,10 @@ def _test(name, function, *fixed):
 
 
 class TestModule:
-    def tests(self):
+    """The tests of the collection."""
+
+    def tests(self) -> dict[str, Callable[..., bool]]:
+        """Name each test; Ansible calls this."""
         return {
             "csp": _test("csp", is_kind, "csp"),
             "ksp": _test("ksp", is_kind, "ksp"),

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import ObjectIdentifier
+from cryptography.x509.oid import AuthorityInformationAccessOID, ObjectIdentifier
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey
 
@@ -27,6 +27,7 @@ SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 
 TEMPLATE_NAME = ObjectIdentifier("1.3.6.1.4.1.311.20.2")
+APPLICATION_POLICIES = ObjectIdentifier("1.3.6.1.4.1.311.21.10")
 TEMPLATE_INFORMATION = ObjectIdentifier("1.3.6.1.4.1.311.21.7")
 
 _CURVES: dict[str, type[ec.EllipticCurve]] = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1}
@@ -160,6 +161,9 @@ def _build(wanted: Wanted, key: PrivateKey, issuer: x509.Name, signer: PrivateKe
     )
     for extension, critical in _extensions(wanted):
         builder = builder.add_extension(extension, critical)
+    if signer:
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+        builder = builder.add_extension(identifier, False)
     signer = signer or key
     scheme, _, name = wanted.signature.rpartition("-")
     if name in _WEAK_WITH_RSA:
@@ -198,9 +202,42 @@ def _extensions(wanted: Wanted) -> Sequence[tuple[x509.ExtensionType, bool]]:
             for url in wanted.crl_distribution_points
         ]
         found.append((x509.CRLDistributionPoints(points), False))
+        issuers = [
+            x509.AccessDescription(
+                AuthorityInformationAccessOID.CA_ISSUERS,
+                x509.UniformResourceIdentifier(url.removesuffix(".crl") + ".crt"),
+            )
+            for url in wanted.crl_distribution_points
+        ]
+        found.append((x509.AuthorityInformationAccess(issuers), False))
     if wanted.template:
+        # What a CA of Server 2022 was seen to add to a certificate from a template (certutil -view).
         found.append((_template(wanted.template), False))
+        found.append((_key_usage(wanted.is_ca), True))
+        if wanted.template.oid and wanted.extended_key_usage:
+            found.append((_application_policies(wanted.extended_key_usage), False))
     return found
+
+
+def _key_usage(is_ca: bool) -> x509.KeyUsage:
+    """Digital signature and key encipherment (a0) for computers; the signing of certificates and lists for a CA."""
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=not is_ca,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_ca,
+        crl_sign=is_ca,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _application_policies(usages: Sequence[str]) -> x509.UnrecognizedExtension:
+    """The usages once more as certificate policies (szOID_APPLICATION_CERT_POLICIES)."""
+    policies = b"".join(der_tlv(0x30, der_oid(usage)) for usage in usages)
+    return x509.UnrecognizedExtension(APPLICATION_POLICIES, der_tlv(0x30, policies))
 
 
 def _general_name(name: str) -> x509.GeneralName:

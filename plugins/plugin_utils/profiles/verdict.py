@@ -60,7 +60,8 @@ class Verdict:
         return {
             "profile": self.profile,
             "status": self.status,
-            "requirements": [requirement.as_dict() for requirement in self.requirements],
+            # A tuple, because Ansible copies and cleans each list and mapping of a result, but looks into no tuple.
+            "requirements": tuple([requirement.as_dict() for requirement in self.requirements]),
         }
 
 

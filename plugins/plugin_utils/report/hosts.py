@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-
 _WAY_OUT = "Check address, port and credentials of the inventory, and that WinRM listens there (winrm quickconfig)."
 
 

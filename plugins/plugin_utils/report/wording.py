@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..providers.catalogue import provider_type_name
-from .model import Report
+
+if TYPE_CHECKING:
+    from .model import Report
 
 _COMMON_NAME = re.compile(
     r"(?:^|(?<!\\)[,+;]|\r?\n)\s*CN=\s*(?:\"((?:[^\"]|\"\")*)\"|((?:\\.|[^\\,+;\r\n])*))", re.I | re.S

@@ -75,6 +75,18 @@ def test_lines_that_a_console_has_wrapped(store: dict[str, bytes], width: int) -
     assert [certificate.notes for certificate in spaced] == [()] * 3
 
 
+def test_wrapped_lines_of_a_narrow_console_and_damage_in_one(store: dict[str, bytes]) -> None:
+    lines = textwrap.wrap(serialized.reg_query(store).strip().split("\r\n")[0], 40, break_on_hyphens=False)
+    (name, blob), *_rest = store.items()
+    digits = textwrap.wrap(blob.hex(), 40)
+    text = "\r\n".join([*lines, "    Blob    REG_BINARY    ", *digits])
+    assert whole(read_reg_query(text, "a"), {name: blob})
+    digits[3] = digits[3][:-1] + "?"
+    (problem,) = read_reg_query("\r\n".join([*lines, "    Blob    REG_BINARY    ", *digits]), "a").problems
+    assert problem.place == f"{MY}\\{name}, offset 79"
+    assert "'?'" in problem.message
+
+
 def test_other_values_and_other_keys_are_passed_over(store: dict[str, bytes]) -> None:
     (name, blob), *_rest = store.items()
     text = (
