@@ -93,5 +93,6 @@ def _listener(plan: HostPlan, ports: str) -> ListenerSpec:
         address=plan.address,
         port=port,
         tls=plan.tls,
+        max_envelope=plan.max_envelope,
         product_version=f"OS: {machine.os_version} SP: 0.0 Stack: {stack}",
     )

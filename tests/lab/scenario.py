@@ -32,6 +32,7 @@ r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
         lync: {version: 2013, roles: [...], cmdlets: true, assignments: {Default: <certificate id or thumbprint>}}
         deny: [registry]          # registry, certutil, lync
         faults: [{kind: cut_before, at: 4}]      # fields of lab.wire.faults.Fault
+        max_envelope: 512000      # bytes; default: all output in one Receive, see lab.wire.shell
         stores:                   # CA, MY and ROOT are there unless given as null
           My:
             - id: default         # named in assignments
@@ -113,6 +114,7 @@ class HostPlan:
     tls: bool
     offline: bool = False
     faults: Sequence[Fault] = ()
+    max_envelope: int | None = None
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ _SHARED_FIELDS = ("domain", "user", "password", "transport", "tls")
 _HOST_FIELDS = (
     *_SHARED_FIELDS,
     *("roles", "address", "os", "language", "powershell", "utc_offset", "console"),
-    *("inventory_password", "offline", "accounts", "lync", "deny", "faults", "stores"),
+    *("inventory_password", "offline", "accounts", "lync", "deny", "faults", "max_envelope", "stores"),
 )
 
 
@@ -253,6 +255,7 @@ def _host(entry: Fields, name: str, workshop: Workshop, number: int) -> HostPlan
         tls=entry.flag("tls"),
         offline=entry.flag("offline"),
         faults=tuple(_fault(fault) for fault in entry.mappings("faults")),
+        max_envelope=entry.number("max_envelope", 0) or None,
     )
     entry.done()
     return plan

@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 from lab import pki
 from lab.formats import serialized
+from programs import program
 
 SCHANNEL = "Microsoft RSA SChannel Cryptographic Provider"
 
@@ -72,3 +75,28 @@ def store(issue: Callable[..., bytes], blob: Callable[..., bytes]) -> dict[str, 
     """Three blobs by thumbprint, as the registry holds them."""
     certificates = [issue(f"host{number}.contoso.example") for number in range(3)]
     return {hashlib.sha1(der, usedforsecurity=False).hexdigest().upper(): blob(der) for der in certificates}
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The directory of the samples, which are not part of the repository."""
+    directory = os.environ.get("KEYPROVIDER_SAMPLES")
+    if not directory:
+        pytest.skip("KEYPROVIDER_SAMPLES does not name the directory of the samples")
+    return Path(directory)
+
+
+@pytest.fixture(scope="session")
+def sample(samples: Path) -> Callable[[str], bytes]:
+    """Read a sample by its path without ending."""
+
+    def sample(name: str) -> bytes:
+        return (samples / f"{name}.txt").read_bytes()
+
+    return sample
+
+
+@pytest.fixture(scope="session")
+def openssl() -> str:
+    """The program; where it is not installed, the test is skipped."""
+    return program("openssl", package="openssl")

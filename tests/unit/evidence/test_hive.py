@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.evidence.hive import read_hive
@@ -15,6 +16,7 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.record import S
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lab.formats.hive import HiveKey, checksum, hive, software_hive
+from programs import program
 
 MY = "Microsoft\\SystemCertificates\\MY\\Certificates"
 
@@ -42,6 +44,18 @@ def test_a_software_hive(store: dict[str, bytes]) -> None:
     assert [certificate.key.kind for certificate in reading] == ["csp"] * 3
     assert [certificate.notes for certificate in reading] == [()] * 3
     assert reading.certificates[0].source == Source("hive", "SOFTWARE", f"{MY}\\{min(store)}")
+
+
+def test_another_reader_of_hives_finds_the_same_in_the_fixture(store: dict[str, bytes], tmp_path: Path) -> None:
+    path = tmp_path / "SOFTWARE"
+    path.write_bytes(software_hive(store))
+    hivexget = program("hivexget", package="libhivex-bin")
+    for name, blob in store.items():
+        told = subprocess.run([hivexget, path, f"{MY}\\{name}", "Blob"], capture_output=True, check=True).stdout
+        assert blob in (
+            told,
+            bytes.fromhex(told.decode().partition(":")[2].replace(",", "")) if b"hex" in told else told,
+        )
 
 
 def test_a_blob_so_large_that_the_hive_divides_it(issue: Callable[..., bytes], blob: Callable[..., bytes]) -> None:

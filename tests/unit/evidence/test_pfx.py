@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
 import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
@@ -32,7 +31,6 @@ SCHANNEL = "Microsoft RSA SChannel Cryptographic Provider"
 SOFTWARE_KSP = "Microsoft Software Key Storage Provider"
 PASSWORD = "Sehr geheim ü1"
 POOL = KeyPool(3)
-OPENSSL = shutil.which("openssl")
 
 
 def issued(name: str, kind: str = "rsa2048") -> Issued:
@@ -225,7 +223,7 @@ def test_indefinite_lengths_are_read():
     assert (certificate.key.provider, certificate.key.container) == (SCHANNEL, "le-6d1a")
 
 
-@pytest.mark.skipif(OPENSSL is None, reason="needs the openssl program")
+@pytest.mark.usefixtures("openssl")
 def test_certificates_encrypted_with_rc2_as_by_older_windows_are_read(tmp_path: Path):
     key, crt, out = tmp_path / "k.pem", tmp_path / "c.pem", tmp_path / "x.pfx"
     _write_pems(key, crt)
@@ -258,7 +256,7 @@ def test_a_key_safe_that_only_the_library_can_decrypt_leaves_the_provider_unreco
         pytest.param(["-keypbe", "NONE", "-nomaciter"], id="key in clear"),
     ],
 )
-@pytest.mark.skipif(OPENSSL is None, reason="needs the openssl program")
+@pytest.mark.usefixtures("openssl")
 def test_what_openssl_writes_with_csp_and_lmk_is_read(tmp_path: Path, options: list[str]):
     key, crt, out = tmp_path / "k.pem", tmp_path / "c.pem", tmp_path / "x.pfx"
     _write_pems(key, crt)
@@ -276,7 +274,7 @@ def test_what_openssl_writes_with_csp_and_lmk_is_read(tmp_path: Path, options: l
     assert (certificate.key.provider, certificate.key.present) == (SCHANNEL, True)
 
 
-@pytest.mark.skipif(OPENSSL is None, reason="needs the openssl program")
+@pytest.mark.usefixtures("openssl")
 def test_openssl_reads_what_the_lab_writes(tmp_path: Path):
     """The fixture itself is held to another implementation."""
     out = tmp_path / "x.pfx"
@@ -347,5 +345,5 @@ def _write_pems(key: Path, crt: Path) -> None:
 
 
 def _openssl(*arguments: object) -> str:
-    command = [str(OPENSSL), *map(str, arguments)]
+    command = ["openssl", *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
