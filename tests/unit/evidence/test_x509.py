@@ -114,7 +114,7 @@ def test_the_record_says_what_the_certificate_says(issue: Callable[..., bytes]) 
     assert details.subject_alt_names == ("dns:sip.contoso.example", "ip:192.0.2.7", "ip:2001:db8::7")
     assert details.extended_key_usage == (pki.SERVER_AUTH, pki.CLIENT_AUTH)
     assert details.crl_distribution_points == ("http://pki.contoso.example/ca.crl",)
-    assert details.key_usage is None
+    assert details.key_usage == ("digitalSignature", "keyEncipherment")
     assert (details.is_ca, details.self_signed) == (False, False)
 
 
