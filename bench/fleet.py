@@ -115,7 +115,7 @@ def compare(directory: Path, definition: dict[str, Any], *, rounds: int) -> dict
     with _lab(directory, definition) as (inventory, _control):
         for playbook in playbooks.values():
             _run(directory, "-i", str(inventory), str(playbook))
-        for _ in range(rounds):
+        for _round in range(rounds):
             for name, playbook in playbooks.items():
                 times[name].append(_run(directory, "-i", str(inventory), str(playbook)))
     return times

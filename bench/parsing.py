@@ -53,7 +53,7 @@ def compare(count: int) -> Measured:
     rounds = 5
     records = bare = float("inf")
     gc.collect()
-    for _ in range(rounds):
-        bare = min(bare, sum(_bare(certificates) for _ in range(repeats)) / repeats)
-        records = min(records, sum(_records(blobs) for _ in range(repeats)) / repeats)
+    for _round in range(rounds):
+        bare = min(bare, sum(_bare(certificates) for _round in range(repeats)) / repeats)
+        records = min(records, sum(_records(blobs) for _round in range(repeats)) / repeats)
     return Measured(records, bare)

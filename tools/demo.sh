@@ -5,17 +5,10 @@
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
-lab=
-finish() {
-    if [ -n "$lab" ]; then
-        kill "$lab" 2>/dev/null || true
-        wait "$lab" 2>/dev/null || true
-    fi
-    rm -rf "$work"
-}
-trap finish EXIT
+trap 'rm -rf "$work"' EXIT
 (cd "$top/tests" && exec python -m lab lab/scenarios/demo.yml --ports free --inventory "$work/inventory.yml") >"$work/lab.log" 2>&1 &
 lab=$!
+trap 'kill "$lab" 2>/dev/null || true; wait "$lab" 2>/dev/null || true; rm -rf "$work"' EXIT
 for _ in $(seq 100); do
     [ -s "$work/inventory.yml" ] && break
     if ! kill -0 "$lab" 2>/dev/null; then

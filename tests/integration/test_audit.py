@@ -20,7 +20,7 @@ EXPECTED = {
         None: ("csp", "Microsoft Enhanced Cryptographic Provider v1.0", "unsuitable"),
     },
     "fe02": {
-        "Lync-Pool „Standard“": ("csp", "Microsoft Strong Cryptographic Provider", "warning"),
+        "Lync-Pool \u201eStandard\u201c": ("csp", "Microsoft Strong Cryptographic Provider", "warning"),
         "Lync Web PSS": ("csp", "Microsoft RSA SChannel Cryptographic Provider", "unsuitable"),
         "Lync-Pool alt": ("csp", "Microsoft RSA SChannel Cryptographic Provider", "unsuitable"),
     },

@@ -165,7 +165,7 @@ def _build(wanted: Wanted, key: PrivateKey, issuer: x509.Name, signer: PrivateKe
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
         builder = builder.add_extension(identifier, False)
     signer = signer or key
-    scheme, _, name = wanted.signature.rpartition("-")
+    scheme, _between, name = wanted.signature.rpartition("-")
     if name in _WEAK_WITH_RSA:
         der = _sign_weakly(builder, signer, name)
     elif scheme == "pss" and isinstance(signer, rsa.RSAPrivateKey):

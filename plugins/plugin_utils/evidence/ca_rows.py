@@ -74,7 +74,7 @@ class Field:
     @property
     def number(self) -> int | None:
         """A number as ``0x15 (21) -- Revoked`` or, in CSV, as ``21``."""
-        readings = numbers(self.value.strip('"').split(" -- ")[0])
+        readings = numbers(self.value.strip('"').split(" -- ", maxsplit=1)[0])
         return readings[-1] if readings else None
 
 

@@ -57,22 +57,23 @@ _OF_ENDING = {
     ".p7c": "pem",
 }
 
-_REG_EXPORT = re.compile(r"^\s*(?:Windows Registry Editor Version|REGEDIT4|\[-?HKEY_[A-Z_]+\\)", re.MULTILINE)
-_REG_QUERY = re.compile(r"^\s*HKEY_[A-Z_]+\\", re.MULTILINE)
+# Every pattern is bounded in its line: any file may come here, and one long line of JSON must not take minutes.
+_REG_EXPORT = re.compile(r"^[ \t]*(?:Windows Registry Editor Version|REGEDIT4|\[-?HKEY_[A-Z_]+\\)", re.MULTILINE)
+_REG_QUERY = re.compile(r"^[ \t]*HKEY_[A-Z_]+\\", re.MULTILINE)
 # Column names of the CA database are not translated; their localized names beside them are.
 _VIEW_SCHEMA = re.compile(
-    r"^\s+(?:Request\.[A-Z]\w+|RequestID|RawCertificate|CertificateHash|CertificateTemplate|SerialNumber)\s{2,}\S",
+    r"^[ \t]+(?:Request\.[A-Z]\w+|RequestID|RawCertificate|CertificateHash|CertificateTemplate|SerialNumber)[ \t]{2,}\S",
     re.MULTILINE,
 )
-_VIEW_ROW = re.compile(r"^\S+ \d+\s?[:：][ \t]*\r?\n  \S[^\n]*[:：]", re.MULTILINE)
+_VIEW_ROW = re.compile(r"^\S{1,40} \d+\s?[:：][ \t]*\r?\n  \S[^\n]{0,80}?[:：]", re.MULTILINE)
 _CSV = re.compile(r'(?:\s|#[^\n]*\n)*"')
-_CERTUTIL_BANNER = re.compile(r"^\s*={5,} .*\d+ ={5,}\s*$", re.MULTILINE)
+_CERTUTIL_BANNER = re.compile(r"^[ \t]*={5,} [^=\n]{0,80}\d ={5,}\s*$", re.MULTILINE)
 _CERTUTIL = re.compile(
-    r"^\s*CertUtil: "
-    r"|CERT_\w+_PROP_ID"
-    r"|=\s+\S.*(?:Cryptographic|Key Storage|Crypto) Provider"
-    r"|\(sha1\)[^\n]*?(?:[0-9a-f]{2} ?){20}"
-    r'|^\s*[^\s"]+ "[^"\n]+"\s*$',
+    r"^[ \t]*CertUtil: "
+    r"|CERT_\w{1,60}_PROP_ID"
+    r"|=[ \t]+\S[^\n]{0,90}?(?:Cryptographic|Key Storage|Crypto) Provider"
+    r"|\(sha1\)[^\n]{0,40}?(?:[0-9a-f]{2} ?){20}"
+    r'|^[ \t]*[^\s"]{1,80} "[^"\n]{1,80}"[ \t]*\r?$',
     re.MULTILINE | re.IGNORECASE,
 )
 

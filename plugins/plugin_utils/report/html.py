@@ -129,7 +129,7 @@ def _header(report: Report) -> str:
 def _fleet(report: Report) -> str:
     counts = report.counts()
     shown = [status for status in STATUSES if counts[status]]
-    bar = "".join(
+    segments = "".join(
         f'<span class="{_CLASSES[status]}" style="flex-grow:{counts[status]}">{_SIGNS[status]}</span>'
         for status in shown
     )
@@ -140,7 +140,7 @@ def _fleet(report: Report) -> str:
     )
     return (
         '<section id="fleet" aria-labelledby="fleet-title">\n<h2 id="fleet-title">The fleet</h2>\n<div class="card">\n'
-        + (f'<div class="bar" role="img" aria-label="{label}">{bar}</div>\n' if bar else "")
+        + (f'<div class="bar" role="img" aria-label="{label}">{segments}</div>\n' if segments else "")
         + f'<ul class="totals">{totals}</ul>\n<ul class="map">\n'
         + "\n".join(_map_row(host) for host in report.hosts)
         + "\n</ul>\n</div>\n</section>"

@@ -9,8 +9,8 @@ The shape is that of junit-10.xsd of the Jenkins xUnit plugin: ``failure`` is a 
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from xml.etree import ElementTree
 
 from .gate import failing_statuses
 from .model import Host, Item, Report, Trouble

@@ -118,7 +118,7 @@ def pkcs12_kdf(
     result = b""
     while True:
         value = bytes([purpose]) * 64 + b"".join(blocks)
-        for _ in range(iterations):
+        for _round in range(iterations):
             value = hashlib.new(digest, value).digest()
         result += value
         if len(result) >= size:

@@ -79,7 +79,7 @@ class Machine:
     @property
     def netbios_domain(self) -> str:
         """The domain as whoami prints it."""
-        return self.domain.split(".")[0].upper()
+        return self.domain.split(".", maxsplit=1)[0].upper()
 
     @property
     def guid(self) -> uuid.UUID:

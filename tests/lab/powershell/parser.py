@@ -210,7 +210,7 @@ class Parser(ExpressionParser):
         match = self.match(_REDIRECTION)
         if not match:
             return None
-        stream, _, merge, target = match.groups()
+        stream, _between, merge, target = match.groups()
         if merge:
             if stream not in ("2", "*"):
                 raise NotSimulated(f"the redirection {match.group()!r}")

@@ -107,7 +107,7 @@ class Scanner:
         if not found:
             return None
         name = (found.group(1) or found.group(2)).lower()
-        scope, _, rest = name.partition(":")
+        scope, _between, rest = name.partition(":")
         return rest if rest and scope in ("script", "global", "local") else name
 
     def number(self) -> int | None:

@@ -41,7 +41,7 @@ _NOT_SIMULATED = (
 def _bare(name: str) -> str | None:
     """The name of a tool without folder and ending, if the folder is one where Windows keeps its tools."""
     lower = name.lower().replace("/", "\\")
-    folder, _, file = lower.rpartition("\\")
+    folder, _between, file = lower.rpartition("\\")
     if folder and folder not in _SYSTEM_FOLDERS:
         return None
     return file.removesuffix(".exe")

@@ -75,7 +75,7 @@ def reg(call: Call) -> Result:
     verb, path, recursive, value = _arguments(call)
     if verb != "query":
         raise NotSimulated(f"reg {verb}")
-    root, _, rest = path.rstrip("\\").partition("\\")
+    root, _between, rest = path.rstrip("\\").partition("\\")
     if root.lower() not in _ROOTS:
         if root.lower().startswith(_FOREIGN_ROOTS):
             raise NotSimulated(f"the registry root {root}")

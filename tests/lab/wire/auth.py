@@ -72,7 +72,7 @@ class Authenticator:
         """Judge a request by its Authorization header."""
         if authorization is None:
             return Outcome(self._user, [] if self._user else self._schemes.challenges())
-        scheme, _, value = authorization.partition(" ")
+        scheme, _between, value = authorization.partition(" ")
         try:
             token = base64.b64decode(value.strip(), validate=True)
         except binascii.Error:
@@ -87,9 +87,9 @@ class Authenticator:
 
     def _basic(self, token: bytes) -> Outcome:
         try:
-            user, _, password = token.decode("utf-8").partition(":")
+            user, _between, password = token.decode("utf-8").partition(":")
         except UnicodeDecodeError:
-            user, _, password = token.decode("latin-1").partition(":")
+            user, _between, password = token.decode("latin-1").partition(":")
         expected = self._host.password_of(user)
         if expected is None or not compare_digest(expected.encode(), password.encode()):
             return self._reject()
@@ -139,7 +139,7 @@ def ntlm_user(token: bytes) -> str | None:
 
 def _account_line(user: str, password: str) -> str:
     """DOMAIN:USER:PASSWORD. Raises ValueError when a part holds a colon or a line break, which the file cannot hold."""
-    domain, _, name = user.rpartition("\\")
+    domain, _between, name = user.rpartition("\\")
     if any(":" in part or len(part.splitlines()) > 1 for part in (domain, name, password)):
         raise ValueError(
             f"{user}: an account of the lab that uses NTLM has no colon or line break in name and password"

@@ -55,7 +55,7 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     parts = start.split(" ")
     if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
         raise MalformedRequest(400, f"not an HTTP/1.1 request line: {start[:100]!r}")
-    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    headers = {name.strip().lower(): value.strip() for name, _between, value in (line.partition(":") for line in lines)}
     if "transfer-encoding" in headers:
         raise MalformedRequest(411, "a body needs Content-Length")
     declared = headers.get("content-length", "0")

@@ -86,7 +86,9 @@ def full(provider: str | None = SCHANNEL, **changes: str) -> dict[str, str]:
     } | changes
 
 
-def view(*rows: dict[str, str], german: bool = False, schema: bool = True, columns: Iterable[str] = COLUMNS) -> bytes:
+def view(
+    *rows: dict[str, str], german: bool = False, schema: bool = True, columns: Iterable[str] = tuple(COLUMNS)
+) -> bytes:
     """The list form of ``certutil -view`` with these columns."""
     names = {column: COLUMNS[column][german] for column in columns}
     word = "Zeile" if german else "Row"
@@ -314,7 +316,7 @@ def test_another_text_is_one_problem(text, words):
 @settings(max_examples=60, deadline=None)
 def test_damage_never_raises(data):
     text = bytearray(view(full(), full(None), german=data.draw(st.booleans())))
-    for _ in range(data.draw(st.integers(1, 5))):
+    for _round in range(data.draw(st.integers(1, 5))):
         at = data.draw(st.integers(0, len(text) - 1))
         del text[at : at + data.draw(st.integers(1, 400))]
         text[at:at] = data.draw(

@@ -234,7 +234,7 @@ def test_the_dump_of_a_certificate_file_says_that_it_cannot_tell_the_key():
 @settings(max_examples=150, deadline=None)
 def test_damage_never_raises_and_never_gives_a_key_another_known_provider(data):
     text = bytearray(data.draw(st.sampled_from([store(certificate(*SCHANNEL_KEY)), verbose(), PFX.encode(), WRAPPED])))
-    for _ in range(data.draw(st.integers(1, 6))):
+    for _round in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, len(text) - 1))
         if data.draw(st.booleans()):
             text[at] = data.draw(st.integers(0, 255))

@@ -48,15 +48,15 @@ Numéro de série\u00a0: {SERIAL}
  NotBefore\u00a0: 02/01/2026 08:00
  NotAfter\u00a0: 02/01/2028 08:00
 Objet: {SUBJECT}
-Il ne s’agit pas d’un certificat racine
+Il ne s\u2019agit pas d\u2019un certificat racine
 Modèle: ContosoWeb
 Hach. cert. (sha1)\u00a0: {SPACED}
   Conteneur de clé\u00a0= te-ContosoWeb-42
   Nom de conteneur unique\u00a0: {FILE_NAME}
   Fournisseur = {SOFTWARE_KSP}
-Mot qui parle peut-être de l’exportation
+Mot qui parle peut-être de l\u2019exportation
 Test de chiffrement réussi
-CertUtil: -store La commande s’est terminée correctement.
+CertUtil: -store La commande s\u2019est terminée correctement.
 """
 
 
@@ -129,7 +129,7 @@ def test_french_read_through_an_oem_code_page_keeps_container_and_provider():
 
 
 def test_silence_about_export_counts_only_where_every_word_is_understood():
-    understood = FRENCH.replace("Mot qui parle peut-être de l’exportation\n", "")
+    understood = FRENCH.replace("Mot qui parle peut-être de l\u2019exportation\n", "")
     assert only(understood.encode()).key.exportable is True
     assert only(FRENCH.encode()).key.exportable is None
 

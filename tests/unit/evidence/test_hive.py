@@ -166,7 +166,7 @@ def test_a_truncated_hive_is_told(store: dict[str, bytes]) -> None:
 def test_a_damaged_hive_never_raises(store: dict[str, bytes], data: st.DataObject) -> None:
     changed = bytearray(software_hive(store))
     end = data.draw(st.sampled_from([64, 512, 5200, len(changed)]))
-    for _ in range(data.draw(st.integers(1, 6))):
+    for _round in range(data.draw(st.integers(1, 6))):
         changed[data.draw(st.integers(0, end - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.just(len(changed)) | st.integers(0, len(changed)))
     reading = read_hive(bytes(changed[:cut]), "fuzz", data.draw(st.sampled_from(["MY", None])))

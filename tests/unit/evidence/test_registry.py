@@ -238,7 +238,7 @@ def test_damaged_text_never_raises(store: dict[str, bytes], data: st.DataObject)
         (serialized.reg_export(store).decode("utf-16"), read_reg_export),
     ):
         characters = list(text)
-        for _ in range(data.draw(st.integers(0, 4))):
+        for _round in range(data.draw(st.integers(0, 4))):
             place = data.draw(st.integers(0, len(characters) - 1))
             characters[place] = data.draw(st.sampled_from('\0\r\n \\[]"=,0FfgZ\ud800'))
         read("".join(characters[: data.draw(st.integers(0, len(characters)))]), "fuzz")

@@ -262,7 +262,7 @@ def test_what_is_no_store_file(data: bytes) -> None:
 
 def damaged(data: st.DataObject, whole: bytes) -> bytes:
     changed = bytearray(whole)
-    for _ in range(data.draw(st.integers(0, 4))):
+    for _round in range(data.draw(st.integers(0, 4))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
     return bytes(changed[: data.draw(st.integers(0, len(changed)) | st.just(len(changed)))])
 

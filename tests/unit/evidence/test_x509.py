@@ -381,7 +381,7 @@ def test_a_damaged_certificate_is_an_evidence_error(issue: Callable[..., bytes],
 @given(st.data())
 def test_changed_bytes_never_raise_anything_else(issue: Callable[..., bytes], data: st.DataObject) -> None:
     der = bytearray(issue("fuzz.contoso.example"))
-    for _ in range(data.draw(st.integers(1, 4))):
+    for _round in range(data.draw(st.integers(1, 4))):
         der[data.draw(st.integers(0, len(der) - 1))] = data.draw(st.integers(0, 255))
     try:
         found = read(bytes(der))

@@ -32,7 +32,7 @@ def _key_info(machine: Machine, store: str = "MY") -> dict[str, tuple[Any, ...] 
     for certificate in machine.stores[store]:
         offset, value = 0, None
         while offset + 12 <= len(certificate.blob):
-            number, _, length = struct.unpack_from("<3I", certificate.blob, offset)
+            number, _between, length = struct.unpack_from("<3I", certificate.blob, offset)
             if number == 2:
                 value = certificate.blob[offset + 12 : offset + 12 + length]
             offset += 12 + length
@@ -89,13 +89,13 @@ def test_blobs_say_what_the_scenario_says(demo: Scenario) -> None:
 def test_assignments_name_thumbprints_of_the_store(demo: Scenario) -> None:
     machine = _machine(demo, "fe01")
     assert machine.lync
-    assert [use for use, _ in machine.lync.assignments] == [
+    assert [use for use, _other in machine.lync.assignments] == [
         "Default",
         "WebServicesInternal",
         "WebServicesExternal",
         "OAuthTokenIssuer",
     ]
-    assert all(machine.find(thumbprint) for _, thumbprint in machine.lync.assignments)
+    assert all(machine.find(thumbprint) for _other, thumbprint in machine.lync.assignments)
 
 
 def test_faults_scenario() -> None:
@@ -174,7 +174,7 @@ def test_a_running_lab_answers_a_winrm_client(demo: Scenario) -> None:
             )
             shell = protocol.open_shell(codepage=65001)
             command = protocol.run_command(shell, "certutil", ["-store", "Nowhere"])
-            stdout, _, code = protocol.get_command_output(shell, command)
+            stdout, _between, code = protocol.get_command_output(shell, command)
             assert code == 0x80070002
             assert b"0x80070002" in stdout
             protocol.close_shell(shell)

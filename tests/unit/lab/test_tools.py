@@ -134,7 +134,7 @@ class TestReg:
 class TestCertutilStore:
     def test_a_csp_key_shows_its_file_first_and_a_cng_key_its_name(self) -> None:
         output = _call("certutil", "-store", "My").stdout
-        schannel, cng, *_ = _blocks(output)
+        schannel, cng, *_others = _blocks(output)
         assert output.startswith('My "Personal"\r\n================ Certificate 0 ================\r\n')
         assert re.fullmatch(r"  Key Container = [0-9a-f]{32}_[0-9a-f-]{36}", schannel[-5])
         assert schannel[-4:] == [
@@ -196,7 +196,7 @@ class TestCertutilStore:
 
     def test_german(self) -> None:
         output = _call("certutil", "-store", "My", machine=_machine(language="de", utc_offset=2)).stdout
-        _, cng, *_ = _blocks(output)
+        _first, cng, *_others = _blocks(output)
         assert output.startswith(
             'My "Eigene Zertifikate"\r\n================ Zertifikat 0 ================\r\nSeriennummer: '
         )

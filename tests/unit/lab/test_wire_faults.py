@@ -82,7 +82,7 @@ def test_a_fault_can_wait_for_an_operation(server):
 
 def test_a_fault_strikes_as_often_as_told_and_only_its_host(server):
     server.script_fault("fe01", Fault("http_500", times=2))
-    for _ in range(2):
+    for _round in range(2):
         with pytest.raises(WinRMTransportError) as failure:
             run(server)
         assert (failure.value.code, server.counters()["fe02"]["faults"]) == (500, 0)
@@ -152,8 +152,8 @@ def test_bytes_are_those_of_the_requests_and_responses(server, monkeypatch):
     monkeypatch.setattr(requests.sessions, "HTTPAdapter", Adapter)
     run(server)
     counts = server.counters()["fe01"]
-    heads_in = counts["bytes_in"] - sum(request for request, _ in sent)
-    heads_out = counts["bytes_out"] - sum(response for _, response in sent)
+    heads_in = counts["bytes_in"] - sum(request for request, _other in sent)
+    heads_out = counts["bytes_out"] - sum(response for _other, response in sent)
     assert 5 * 150 < heads_in < 5 * 500
     assert 5 * 100 < heads_out < 5 * 200
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import pytest
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.csv_report import COLUMNS, render_csv

@@ -119,9 +119,9 @@ def test_the_map_has_a_cell_for_each_certificate(page, report):
 
 
 def test_the_bar_is_described(page):
-    ((bar, _text),) = page.all("div", class_="bar")
-    assert bar["role"] == "img"
-    assert bar["aria-label"] == "2 unsuitable, 1 undetermined, 1 warning, 1 suitable"
+    ((stacked, _text),) = page.all("div", class_="bar")
+    assert stacked["role"] == "img"
+    assert stacked["aria-label"] == "2 unsuitable, 1 undetermined, 1 warning, 1 suitable"
 
 
 def test_hosts_show_counts_and_failures(page):
