@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import os
+import stat
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -89,18 +90,16 @@ def _files_below(directory: Path) -> Iterator[Path]:
 
 def _read_file(path: Path, format: str, password: str | None) -> Reading:
     try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            return Reading(
-                problems=(
-                    Problem(str(path), f"The file has {size} bytes, more than any evidence has.", "Leave it out."),
-                )
-            )
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return _unread(path, "This is no regular file but a pipe, a socket or a device.", "Leave it out.")
+        if status.st_size > LARGEST_FILE:
+            return _unread(path, f"The file has {status.st_size} bytes, more than any evidence has.", "Leave it out.")
         data = path.read_bytes()
     except OSError as exc:
-        return Reading(
-            problems=(
-                Problem(str(path), f"The file cannot be read: {exc.strerror}.", "Check the file and its permissions."),
-            )
-        )
+        return _unread(path, f"The file cannot be read: {exc.strerror}.", "Check the file and its permissions.")
     return read(data, str(path), format=format, password=password)
+
+
+def _unread(path: Path, message: str, remedy: str) -> Reading:
+    return Reading(problems=(Problem(str(path), message, remedy),))

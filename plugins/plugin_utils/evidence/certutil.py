@@ -93,10 +93,10 @@ def read_certutil(data: bytes, origin: str, *, elevated: bool = False) -> Readin
         if not block.content and block.banner is None:
             continue
         identity = identify(block.lines)
-        if _is_revocation_list(block, identity):
-            continue
         start = 0 if identity.hash_line is None else identity.hash_line + 1
         finding = find_key(block.lines, start, _shape(block, identity), labels, elevated=elevated)
+        if _is_revocation_list(block, identity, finding):
+            continue
         if _is_certificate(block, identity, finding) and not (requested and not identity.hashed):
             certificates.append(_certificate(block, identity, finding, origin, ends))
         elif block.banner or _is_remains(block, identity, finding):
@@ -173,15 +173,17 @@ def _is_rule(body: str) -> bool:
     return body.startswith("-----") and body.endswith("-----")
 
 
-def _is_revocation_list(block: _Block, identity: Identity) -> bool:
-    """Whether the block is a CRL or CTL of the store: it has an issuer and no serial number before it."""
+def _is_revocation_list(block: _Block, identity: Identity, finding: Finding) -> bool:
+    """Whether the block is a CRL or CTL of the store: it has an issuer, no serial number before it and no key."""
     if block.banner is None:
         return False
     if _REVOCATION_LIST.search(block.title) or any(
         (match := hash_of(line)) and _REVOCATION_LIST.search(match["label"] + match["rest"]) for line in block.lines
     ):
         return True
-    return identity.serial_number is None and len(identity.names) == 1
+    if finding.container_named or finding.hints.tells:
+        return False
+    return identity.serial_number is None and identity.names == 1
 
 
 def _is_certificate(block: _Block, identity: Identity, finding: Finding) -> bool:
@@ -205,13 +207,12 @@ def _certificate(
         notes += ("This is the dump of a certificate file: it cannot tell where the private key is.",)
     if identity.serial_number is None and not identity.hashed:
         notes += ("This part of the dump does not say which certificate the key belongs to.",)
-    issuer, subject = (*identity.names, None, None)[:2]
     return Certificate(
         key=finding.key,
         source=Source(FORMAT, origin, block.place),
         thumbprint=identity.thumbprint,
-        subject=subject,
-        issuer=issuer,
+        subject=identity.subject,
+        issuer=identity.issuer,
         serial_number=identity.serial_number,
         friendly_name=property_of(block.lines, "CERT_FRIENDLY_NAME_PROP_ID(11)") or None,
         archived=_archived(block, identity),
@@ -234,7 +235,7 @@ def _archived(block: _Block, identity: Identity) -> bool | None:
 
 def _is_remains(block: _Block, identity: Identity, finding: Finding) -> bool:
     """Whether lines without a banner are what is left of a certificate's printout."""
-    named = identity.serial_number is not None and bool(identity.names)
+    named = identity.serial_number is not None and identity.names > 0
     return named or finding.hints.tells or any("(sha1)" in line.text.lower() for line in block.lines)
 
 

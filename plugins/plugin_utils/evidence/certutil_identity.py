@@ -33,8 +33,10 @@ class Identity:
     """What tells the certificate itself, and where its part about the key begins."""
 
     serial_number: str | None
-    names: tuple[str | None, ...]
-    """Issuer and subject as far as they were found."""
+    names: int
+    """How many names of the certificate were found: issuer and subject make two."""
+    issuer: str | None
+    subject: str | None
     thumbprint: str | None
     hashed: bool
     """Whether there is a hash of the certificate, readable or not."""
@@ -49,7 +51,9 @@ def identify(lines: Sequence[Line]) -> Identity:
     """Tell the certificate from its lines; what they do not say stays ``None``."""
     names = list(_names(lines))
     verbose = any(several for _index, _name, several in names) or any(PROPERTY.search(line.text) for line in lines)
-    first_name = names[0][0] if names else len(lines)
+    # The serial number stands before the names and the hashes; the hash of the signature looks like one.
+    first_hash = next((index for index, line in enumerate(lines) if hash_of(line)), len(lines))
+    first_name = min(names[0][0] if names else len(lines), first_hash)
     hash_line, value = _certificate_hash(lines, verbose=verbose)
     value = property_of(lines, "CERT_SHA1_HASH_PROP_ID(3)") or value
     if hash_line is not None and not verbose:
@@ -58,22 +62,42 @@ def identify(lines: Sequence[Line]) -> Identity:
         (
             (index, found)
             for index, line in enumerate(lines[:first_name])
-            if (pair := labelled(line.text)) and not hash_of(line) and (found := serial_number_of(pair[1]))
+            if (pair := labelled(line.text)) and (found := serial_number_of(pair[1]))
         ),
         None,
     )
+    issuer, subject, unclear = _issuer_and_subject(lines, names[:2])
     thumbprint, notes = _thumbprint(value)
     return Identity(
         serial_number=serial[1] if serial else None,
-        names=tuple(name for _index, name, _several in names[:2]),
+        names=len(names[:2]),
+        issuer=issuer,
+        subject=subject,
         thumbprint=thumbprint,
         hashed=bool(value),
         hash_line=hash_line,
         template=_template_extension(lines) if verbose else _template(lines, names, hash_line),
         verbose=verbose,
         serial_line=serial[0] if serial else None,
-        notes=notes,
+        notes=unclear + notes,
     )
+
+
+def _issuer_and_subject(
+    lines: Sequence[Line], names: Sequence[tuple[int, str | None, bool]]
+) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """Which name is whose: by the order of printing, unless one is missing; then the English label must tell."""
+    if len(names) == 2:
+        return names[0][1], names[1][1], ()
+    if not names or names[0][1] is None:
+        return None, None, ()
+    index, name, _several = names[0]
+    label = (labelled(lines[index].text) or ("", ""))[0]
+    if label == "Subject":
+        return None, name, ()
+    if label == "Issuer":
+        return name, None, ()
+    return None, None, (f"Of issuer and subject only one is printed, which does not tell whose it is: {name!r}.",)
 
 
 def _names(lines: Sequence[Line]) -> Iterator[tuple[int, str | None, bool]]:

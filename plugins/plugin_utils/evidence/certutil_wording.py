@@ -39,6 +39,14 @@ _WORDING: tuple[tuple[str, Meaning, str], ...] = (
     ("es", "passed", "Se ha pasado la prueba de firma"),
     ("es", "passed", "Prueba de cifrado correcta"),
     ("es", "missing", "Falta el conjunto de claves almacenado"),
+    # certutil -user -store My of a Brazilian Windows, quoted in a program that collects certificates.
+    ("pt", "not_exportable", "A chave privada NÃO é exportável"),
+    ("pt", "passed", "Êxito no teste de criptografia"),
+    ("pt", "passed", "Teste de assinatura aprovado"),
+    ("pt", "no_decryption", "Não é possível localizar o certificado e a chave privada para decodificação"),
+    ("pt", "no_provider", "Nenhuma informação de provedor de chave"),
+    # The PFX dump of an Italian Windows, in the tests of a library of Appcelerator.
+    ("it", "passed", "Verifica firma riuscita"),
     # PFX dumps of a Simplified Chinese Windows Server 2022, and certutil -user -store quoted by its user.
     ("zh", "not_exportable", "私钥不能导出"),
     ("zh", "encrypted_export", "无法以纯文本方式导出私钥"),

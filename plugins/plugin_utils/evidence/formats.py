@@ -59,7 +59,8 @@ _OF_ENDING = {
 
 # Every pattern is bounded in its line: any file may come here, and one long line of JSON must not take minutes.
 _REG_EXPORT = re.compile(r"^[ \t]*(?:Windows Registry Editor Version|REGEDIT4|\[-?HKEY_[A-Z_]+\\)", re.MULTILINE)
-_REG_QUERY = re.compile(r"^[ \t]*HKEY_[A-Z_]+\\", re.MULTILINE)
+_REG_QUERY = re.compile(r"^[ \t]*(?:\\\\[^\\\s]{1,255}\\)?HKEY_[A-Z_]+\\", re.MULTILINE)
+_STORE_KEY = re.compile(r"^[^\n]{0,255}\\(?:System|Enterprise)Certificates(?:\\|\s)", re.MULTILINE | re.IGNORECASE)
 # Column names of the CA database are not translated; their localized names beside them are.
 _VIEW_SCHEMA = re.compile(
     r"^[ \t]+(?:Request\.[A-Z]\w+|RequestID|RawCertificate|CertificateHash|CertificateTemplate|SerialNumber)[ \t]{2,}\S",
@@ -68,6 +69,7 @@ _VIEW_SCHEMA = re.compile(
 _VIEW_ROW = re.compile(r"^\S{1,40} \d+\s?[:：][ \t]*\r?\n  \S[^\n]{0,80}?[:：]", re.MULTILINE)
 _CSV = re.compile(r'(?:\s|#[^\n]*\n)*"')
 _CERTUTIL_BANNER = re.compile(r"^[ \t]*={5,} [^=\n]{0,80}\d ={5,}\s*$", re.MULTILINE)
+_CERTUTIL_END = re.compile(r"^[ \t]*CertUtil: -", re.MULTILINE | re.IGNORECASE)
 _CERTUTIL = re.compile(
     r"^[ \t]*CertUtil: "
     r"|CERT_\w{1,60}_PROP_ID"
@@ -124,7 +126,7 @@ def _nothing(origin: str, message: str, remedy: str) -> Reading:
 
 
 def _candidates(data: bytes, name: str) -> list[str]:
-    """The format; several only for a PEM file that holds requests beside certificates."""
+    """The format; several for a PEM file with requests beside certificates, or the output of more than one tool."""
     found = _of_binary(data) or _of_text(data)
     if not found:
         ending = _OF_ENDING.get(PurePath(name.replace("\\", "/")).suffix.lower())
@@ -157,7 +159,12 @@ def _of_text(data: bytes) -> list[str]:
     if _VIEW_SCHEMA.search(characters):
         return ["ca_view"]
     if _REG_QUERY.search(characters):
-        return ["reg_query"]
+        # One file may hold what both tools said of a host; certutil -getreg names keys, too, but never of a store.
+        told = _CERTUTIL_BANNER.search(characters) or (
+            _CERTUTIL_END.search(characters) and not _STORE_KEY.search(characters)
+        )
+        registry_told = _STORE_KEY.search(characters) or not told
+        return [name for name, held in (("reg_query", registry_told), ("certutil", told)) if held]
     if _CERTUTIL_BANNER.search(characters):
         return ["certutil"]
     # Rows of the CA database hold PEM blocks, so they are recognized before PEM.

@@ -7,6 +7,7 @@ from __future__ import annotations
 from ..record import Certificate, EvidenceError, Problem, Reading, Source
 from .armour import Payload, unwrap
 from .cmc import signed_data
+from .der import span
 from .x509 import certificate_from_der
 
 _LABELS = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE", "PKCS7", "PKCS #7 SIGNED DATA", "CMS")
@@ -51,9 +52,19 @@ def read_pem(data: bytes, origin: str) -> Reading:
 def _encoded(payload: Payload) -> list[tuple[bytes, str | None]]:
     """The certificates of one structure with their places."""
     if payload.kind != "pkcs7":
-        return [(payload.der, payload.place)]
+        return [(_untrusted(payload), payload.place)]
     bag = signed_data(payload.der).certificates
     return [
         (der, ", ".join(filter(None, (payload.place, f"certificate {number} of {len(bag)}"))))
         for number, der in enumerate(bag, 1)
     ]
+
+
+def _untrusted(payload: Payload) -> bytes:
+    """The certificate alone: OpenSSL puts what it trusts it for behind it (BEGIN TRUSTED CERTIFICATE)."""
+    if payload.label != "TRUSTED CERTIFICATE":
+        return payload.der
+    try:
+        return payload.der[: span(payload.der, 0)[1]]
+    except ValueError:
+        return payload.der

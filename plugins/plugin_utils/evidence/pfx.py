@@ -90,6 +90,8 @@ class _Contents:
     keys: list[_KeyBag] = field(default_factory=list)
     certificates: list[_CertBag] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    sealed: bool = False
+    """Whether a part of the file stayed unread for want of the password."""
 
     def problem(self, message: str, remedy: str, place: str | None = None) -> None:
         self.problems.append(Problem(self.origin, message, remedy, place))
@@ -133,7 +135,6 @@ def _read_file(encoded: bytes, contents: _Contents) -> None:
             remedy="Export the file again with a password.",
         )
     bundle = _open(encoded, contents)
-    sealed = False
     unread: list[EvidenceError] = []
     safes = asn1.elements(asn1.definite(asn1.octets(content, "The authSafe")), "The AuthenticatedSafe")
     for number, safe in enumerate(safes, 1):
@@ -147,12 +148,12 @@ def _read_file(encoded: bytes, contents: _Contents) -> None:
             elif bundle:
                 _read_safe(_decrypted(content, contents.password or ""), contents, place)
             else:
-                sealed = True
+                contents.sealed = True
         except pbe.UnsupportedEncryption as error:
             unread.append(error)
         except EvidenceError as error:
             contents.problems.append(error.as_problem(contents.origin, within=place))
-    if sealed and contents.password is None:
+    if contents.sealed and contents.password is None:
         what = "The certificates are" if contents.keys else "The contents are"
         contents.problem(f"{what} encrypted and no password was given.", _GIVE_PASSWORD)
     if bundle:
@@ -304,7 +305,7 @@ def _records(contents: _Contents) -> Iterator[Certificate]:
         certificate = _certificate_of(bag, contents.certificates)
         if certificate is None:
             unmatched = True
-            reason = _NO_CERTIFICATE if contents.certificates else _SEALED_CERTIFICATE
+            reason = _SEALED_CERTIFICATE if contents.sealed and not contents.certificates else _NO_CERTIFICATE
             yield Certificate(key=bag.key, source=source, notes=(*bag.notes, reason))
             continue
         rest = [other for other in rest if other is not certificate]
