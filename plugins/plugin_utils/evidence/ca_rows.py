@@ -49,6 +49,8 @@ ENGLISH: dict[str, str] = {
 }
 """Names of columns as Server 2022 shows them in English."""
 
+_COLUMNS = frozenset(ENGLISH.values())
+
 
 @dataclass
 class Field:
@@ -221,14 +223,19 @@ def _read_csv(lines: Sequence[Line]) -> Table:
         records = [record for record in csv.reader(io.StringIO(text), strict=True) if any(record)]
     except csv.Error:
         return Table()
-    columns = [ENGLISH.get(name.strip(), name.strip()) for name in records[0]]
-    if not set(columns) & set(ENGLISH.values()):
+    if not records:
         return Table()
+    columns = [ENGLISH.get(name.strip(), name.strip()) for name in records[0]]
     rows = []
     for number, record in enumerate(records[1:], 1):
         row = Row(number)
         for column, value in zip(columns, record, strict=False):
             begin = _PEM_BEGIN.search(value)
-            row.fields[column] = Field(value, value[begin.start() :] if begin else "")
+            block = value[begin.start() :] if begin else ""
+            row.fields[column] = Field(value, block)
+            if block and column not in _COLUMNS:
+                row.unnamed_pem.append(block)
         rows.append(row)
-    return Table(tuple(rows), recognized=True)
+    # Where the heading is not in English, the blocks of PEM still tell what they are.
+    recognized = not _COLUMNS.isdisjoint(columns) or any(row.unnamed_pem for row in rows)
+    return Table(tuple(rows), recognized=True) if recognized else Table()

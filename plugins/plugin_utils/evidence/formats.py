@@ -63,7 +63,8 @@ _REG_QUERY = re.compile(r"^[ \t]*(?:\\\\[^\\\s]{1,255}\\)?HKEY_[A-Z_]+\\", re.MU
 _STORE_KEY = re.compile(r"^[^\n]{0,255}\\(?:System|Enterprise)Certificates(?:\\|\s)", re.MULTILINE | re.IGNORECASE)
 # Column names of the CA database are not translated; their localized names beside them are.
 _VIEW_SCHEMA = re.compile(
-    r"^[ \t]+(?:Request\.[A-Z]\w+|RequestID|RawCertificate|CertificateHash|CertificateTemplate|SerialNumber)[ \t]{2,}\S",
+    r"^[ \t]+(?:Request\.[A-Z]\w+|RequestID|RawCertificate|CertificateHash|CertificateTemplate|SerialNumber)"
+    r"[ \t]{2,}\S",
     re.MULTILINE,
 )
 _VIEW_ROW = re.compile(r"^\S{1,40} \d+\s?[:：][ \t]*\r?\n  \S[^\n]{0,80}?[:：]", re.MULTILINE)

@@ -46,7 +46,7 @@ _SAFE_CONTENTS_BAG = "1.2.840.113549.1.12.10.1.6"
 _X509_CERTIFICATE = "1.2.840.113549.1.9.22.1"
 _DEEPEST_NESTING = 4
 
-_GIVE_PASSWORD = "Give the password of the file in the option 'password'."
+_GIVE_PASSWORD = "Give the password of the file in the option 'password' (an empty one as well)."
 _RIGHT_PASSWORD = "Give the right password in the option 'password', or export the file again."
 _EXPORT_AGAIN = "Export the file again on Windows."
 _NO_PROVIDER = (

@@ -274,26 +274,26 @@ def _key_prov_info(data: bytes, start: int, end: int) -> Key:
             place=f"offset {start + 20}",
             remedy=REMEDY,
         )
-    provider = _name(data, start, provider_at, end) if provider_at else None
+    provider = _name(data, start, end, 4, provider_at) if provider_at else None
     return Key(
         _kind(provider, provider_type),
         provider,
         provider_type,
         key_spec,
-        _name(data, start, container_at, end) if container_at else None,
+        _name(data, start, end, 0, container_at) if container_at else None,
         flags=flags,
     )
 
 
-def _name(data: bytes, start: int, pointer: int, end: int) -> str | None:
-    """The UTF-16LE string at an offset from ``start``, up to its NUL; real Windows pads behind it."""
+def _name(data: bytes, start: int, end: int, field: int, pointer: int) -> str | None:
+    """The UTF-16LE string that the pointer in a field points to, up to its NUL; real Windows pads behind it."""
     at = start + pointer
     nul = data.find(b"\0\0", at, end)
     while nul - at & 1 and nul > 0:
         nul = data.find(b"\0\0", nul + 1, end)
     if pointer < _KEY_PROV_INFO.size or nul < 0:
         raise EvidenceError(
-            "A name in the property 2 lies outside of it or has no end.", place=f"offset {at}", remedy=REMEDY
+            "A name in the property 2 lies outside of it or has no end.", place=f"offset {start + field}", remedy=REMEDY
         )
     try:
         return data[at:nul].decode("utf-16-le") or None

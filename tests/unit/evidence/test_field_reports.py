@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shapes of evidence met in the field: excerpts, several tools in one file, other languages, files of other programs."""
+"""Evidence as it is met in the field: excerpts, several tools in one file, other languages, other programs' files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.evidence.pem im
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.evidence.pfx import read_pfx
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.record import Certificate
 from lab.formats.pfx import write_pfx
-from lab.formats.request import armoured
+from lab.formats.request import armoured, pkcs10
 from lab.formats.serialized import reg_query
 from lab.pki import KeyPool, Wanted, self_signed
 
@@ -201,3 +201,27 @@ def test_a_key_without_a_certificate_is_not_called_sealed():
     (certificate,) = read_pfx(data, "key.pfx", "x").certificates
     assert certificate.key.provider == SCHANNEL
     assert certificate.notes == ("No certificate in the file belongs to this key.",)
+
+
+@pytest.mark.parametrize("data", [b'""', b'"",""\n""', b'# rows\n""\n'])
+def test_a_table_of_empty_cells_is_no_evidence(data: bytes):
+    assert detect(data) is None
+    assert len(read(data, "rows.csv").problems) == 1
+    assert len(read(data, "rows.csv", format="ca_view").problems) == 1
+
+
+def test_rows_as_csv_under_a_translated_heading_are_read_by_their_pem():
+    request = armoured(pkcs10(WEB.key, WEB.certificate.subject, provider=KSP)).strip()
+    certificate = armoured(WEB.der, "CERTIFICATE").strip()
+    text = f'"Anforderungs-ID","Binäre Anforderung","Binärzertifikat"\n"0x4","{request}","{certificate}"\n'
+    (found,) = read(text.encode(), "rows.csv").certificates
+    assert (found.thumbprint, found.key.provider, found.key.kind) == (WEB.thumbprint, KSP, "ksp")
+
+
+@pytest.mark.parametrize(("field", "place"), [(0, "offset 12"), (4, "offset 16")])
+def test_a_name_outside_of_its_property_is_told_at_its_pointer(blob: Callable[..., bytes], field: int, place: str):
+    data = bytearray(blob(WEB.der))
+    data[12 + field : 16 + field] = (0xFF0004).to_bytes(4, "little")
+    reading = read(bytes(data), "damaged.blob")
+    assert [certificate.key.kind for certificate in reading] == ["unrecorded"]
+    assert [problem.place for problem in reading.problems] == [place]
