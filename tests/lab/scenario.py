@@ -8,6 +8,7 @@ r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
       domain: contoso.example
       user: Administrator         # the account that the inventory names
       password: "..."             # a text made up for the scenario
+      connection: winrm           # winrm | psrp
       transport: basic            # basic | ntlm
       tls: false
       clock: 2026-03-01T12:00:00Z # default: now
@@ -23,7 +24,8 @@ r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
         powershell: "4.0"         # 2.0 3.0 4.0 5.1
         utc_offset: 0             # hours
         console: utf-8            # oem: console tools print in the OEM code page although the client asked for UTF-8
-        transport: ntlm           # as in lab
+        connection: psrp          # as in lab
+        transport: ntlm
         tls: true
         user: ..., password: ...  # of this host's account, when other than in lab
         inventory_password: ...   # a wrong one, to be refused
@@ -74,6 +76,7 @@ from .host import cmd
 from .host.build import Workshop, certificates
 from .host.fields import Fields, ScenarioError
 from .host.machine import OEM_CODE_PAGES, SUPPORTED_POWERSHELL, Account, LyncRole, Machine
+from .powershell.remote import Runspace
 from .wire.faults import Fault
 from .wire.host import Execution
 
@@ -99,6 +102,10 @@ class SimulatedHost:
         """Run a command line in cmd.exe."""
         return cmd.execute(self.machine, command_line, stdin, user)
 
+    def open_runspace(self, user: str) -> Runspace:
+        """A session of the PowerShell remoting endpoint."""
+        return Runspace(self.machine, user)
+
 
 @dataclass(frozen=True)
 class HostPlan:
@@ -110,6 +117,8 @@ class HostPlan:
     user: str
     password: str
     """What the inventory says."""
+    connection: str
+    """The connection plugin: winrm or psrp."""
     transport: str
     tls: bool
     offline: bool = False
@@ -139,8 +148,7 @@ class Scenario:
                 "ansible_port": port,
                 "ansible_user": plan.user,
                 "ansible_password": plan.password,
-                "ansible_winrm_scheme": scheme,
-                "ansible_winrm_transport": plan.transport,
+                **_connection_variables(plan, scheme),
             }
             for group in plan.groups or ["ungrouped"]:
                 known = any(name in members["hosts"] for members in children.values())
@@ -151,6 +159,20 @@ class Scenario:
                 children.setdefault(group, {})["children"] = present
         shared = {"ansible_connection": "winrm", "ansible_winrm_server_cert_validation": "ignore"}
         return {"all": {"vars": shared, "children": children}}
+
+
+def _connection_variables(plan: HostPlan, scheme: str) -> dict[str, str]:
+    if plan.connection == "winrm":
+        return {"ansible_winrm_scheme": scheme, "ansible_winrm_transport": plan.transport}
+    basic = plan.transport == "basic"
+    return {
+        "ansible_connection": "psrp",
+        "ansible_psrp_protocol": scheme,
+        "ansible_psrp_auth": plan.transport,
+        "ansible_psrp_cert_validation": "ignore",
+        # The plugin refuses Basic over http unless it is told to send its messages as they are.
+        "ansible_psrp_message_encryption": "never" if basic else "auto",
+    }
 
 
 def load(path: Path) -> Scenario:
@@ -192,7 +214,7 @@ def parse(data: object, origin: str) -> Scenario:
     return Scenario(tuple(plans), groups)
 
 
-_SHARED_FIELDS = ("domain", "user", "password", "transport", "tls")
+_SHARED_FIELDS = ("domain", "user", "password", "connection", "transport", "tls")
 _HOST_FIELDS = (
     *_SHARED_FIELDS,
     *("roles", "address", "os", "language", "powershell", "utc_offset", "console"),
@@ -251,6 +273,7 @@ def _host(entry: Fields, name: str, workshop: Workshop, number: int) -> HostPlan
         groups=machine.roles,
         user=user,
         password=entry.text("inventory_password", machine.accounts[user].password),
+        connection=entry.text("connection", "winrm", among=("winrm", "psrp")),
         transport=entry.text("transport", "basic", among=("basic", "ntlm")),
         tls=entry.flag("tls"),
         offline=entry.flag("offline"),

@@ -56,9 +56,17 @@ class Completed:
 
     @property
     def complaint(self) -> str:
-        """What the command said when it failed, in the language of the host, on one line."""
-        text = (self.stderr.strip() or self.stdout.strip()).decode("utf-8", "replace")
-        return " ".join(text.split())[:500]
+        """What the command said when it failed, in the language of the host, on one line.
+
+        In a runspace (psrp) a native command's standard error becomes an error record; of that, the message stays
+        and the position in the script and the category go.
+        """
+        lines = (self.stderr.strip() or self.stdout.strip()).decode("utf-8", "replace").splitlines()
+        marked = next((number for number, line in enumerate(lines) if line.lstrip().startswith("+ ")), None)
+        if marked is not None:
+            # The line before the first mark says where it was; the category may stand without a position.
+            lines = lines[: marked if "CategoryInfo" in lines[marked] else max(marked - 1, 1)]
+        return " ".join(" ".join(lines).split())[:500]
 
 
 def quote(argument: str) -> str:

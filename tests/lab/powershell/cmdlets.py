@@ -28,9 +28,10 @@ def _write_output(invocation: Invocation) -> None:
 
 @command("Write-Host")
 def _write_host(invocation: Invocation) -> None:
-    """Goes to the host, which is standard output of the process, past any pipeline."""
+    """Goes to the host, past any pipeline."""
     bound = invocation.bind(["object"])
-    invocation.session.emit(" ".join(to_text(value) for value in [*bound.rest, bound.named.get("object", [])]).strip())
+    text = " ".join(to_text(value) for value in [*bound.rest, bound.named.get("object", [])]).strip()
+    invocation.session.host_line(text)
 
 
 @command("Write-Error")

@@ -59,14 +59,19 @@ def error_lines(record: ErrorRecord, machine: Machine) -> list[str]:
     """
     head = f"{record.source} : {record.message}" if record.source else record.message
     lines = textwrap.wrap(head, _WIDTH, break_long_words=True) or [""]
-    if record.place:
-        line, column, text = record.place
-        lines.append(say(machine.language, "position", line, column))
-        faulty = re.split(r"[\s;|]", text[column - 1 :], maxsplit=1)[0]
-        if machine.powershell_release >= (3, 0):
-            lines += [f"+ {text}", "+ " + " " * (column - 1) + "~" * len(faulty)]
-        else:
-            lines.append(f"+ {text[: column - 1]}{faulty} <<<< ")
+    lines += position_lines(record, machine)
     lines.append(f"    + CategoryInfo          : {record.category}")
     lines.append(f"    + FullyQualifiedErrorId : {record.error_id}")
     return [*(line.rstrip() for line in lines), " "]
+
+
+def position_lines(record: ErrorRecord, machine: Machine) -> list[str]:
+    """The lines that show where an error arose."""
+    if not record.place:
+        return []
+    line, column, text = record.place
+    head = say(machine.language, "position", line, column)
+    faulty = re.split(r"[\s;|]", text[column - 1 :], maxsplit=1)[0]
+    if machine.powershell_release >= (3, 0):
+        return [head, f"+ {text}", "+ " + " " * (column - 1) + "~" * len(faulty)]
+    return [head, f"+ {text[: column - 1]}{faulty} <<<< "]

@@ -324,7 +324,7 @@ class Interpreter:
         if name in session.variables:
             return session.variables[name]
         if name == "input":
-            return session.input_lines()
+            return session.input_values()
         if name.startswith("env:"):
             return native.environment(session.machine, session.user).get(name[4:])
         if name == "psversiontable":

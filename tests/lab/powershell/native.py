@@ -3,8 +3,9 @@
 """Native commands in a script: how Windows PowerShell 5.1 and older starts them and takes what they give.
 
 Arguments: an empty one is dropped, an embedded double quote is not escaped and so is lost to the command's C runtime
-(PowerShell issue 1995). Standard error: untouched it goes to the process's own; redirected, each line becomes
-an error record, which ends the script when ``$ErrorActionPreference`` is Stop (PowerShell issues 3996 and 4002).
+(PowerShell issue 1995). Standard error: untouched it goes to the process's own; redirected, and always in
+the remoting endpoint, each line becomes an error record, which ends the script when ``$ErrorActionPreference`` is Stop
+(PowerShell issues 3996 and 4002).
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ def run(session: Session, name: str, arguments: Sequence[Argument], context: Con
         raise not_recognized(session.machine, name, context.place)
     words = split_command_line(" ".join(quoted(word) for word in words_of(arguments)))
     stdin = _stdin(session, context.values)
+    if nested and session.is_remote:
+        raise NotSimulated("powershell.exe in the remoting endpoint")
     if nested:
         from ..host.cmd import powershell_process  # the two start each other
 
@@ -70,7 +73,7 @@ def run(session: Session, name: str, arguments: Sequence[Argument], context: Con
     else:
         assert tool is not None
         result = tool(Call(session.machine, words, session.user, stdin))
-        encoding = session.machine.console_encoding
+        encoding = session.console_encoding
         stdout, stderr = result.stdout.encode(encoding, "replace"), result.stderr.encode(encoding, "replace")
         code = result.exit_code
     code = (code & 0xFFFFFFFF) - (1 << 32 if code & 0x80000000 else 0)
@@ -81,7 +84,7 @@ def run(session: Session, name: str, arguments: Sequence[Argument], context: Con
 
 
 def _standard_error(session: Session, name: str, stderr: bytes, context: Context) -> None:
-    if not context.errors_redirected:
+    if not context.errors_redirected and not session.is_remote:
         if stderr:
             session.errors.append(stderr)
         return
@@ -91,7 +94,7 @@ def _standard_error(session: Session, name: str, stderr: bytes, context: Context
         record = ErrorRecord(line, name if number == 0 else "", identifier, category, None if number else context.place)
         if session.preference == "stop":
             raise PSError(record)
-        session.error_targets[-1].emit(record)
+        session.show(record)
 
 
 def _stdin(session: Session, values: list[Value] | None) -> bytes:

@@ -29,14 +29,19 @@ def run_script(machine: Machine, script: str, stdin: bytes, user: str) -> Execut
         block, source = parse(script)
         code = _run(session, Interpreter(session, source), block)
     except SyntaxFault as fault:
-        place = Parser(script).position(min(fault.position, len(script)))
-        category = "ParserError: (:) [], ParentContainsErrorRecordException"
-        session.show(ErrorRecord(fault.message, "", "ParserError", category, place))
+        session.show(parse_error(script, fault))
         code = 1
     except NotSimulated as exc:
         complaint = f"not simulated: {exc}\r\n".encode()
         return Execution(b"".join(session.output), complaint, NOT_SIMULATED_EXIT)
     return Execution(b"".join(session.output), session.standard_error(), code)
+
+
+def parse_error(script: str, fault: SyntaxFault) -> ErrorRecord:
+    """The error of a script that cannot be parsed."""
+    place = Parser(script).position(min(fault.position, len(script)))
+    category = "ParserError: (:) [], ParentContainsErrorRecordException"
+    return ErrorRecord(fault.message, "", "ParserError", category, place)
 
 
 def _run(session: Session, interpreter: Interpreter, block: Block) -> int:

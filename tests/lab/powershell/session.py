@@ -13,6 +13,8 @@ from .errors import ErrorRecord, PSError
 from .formatting import error_lines, output_text
 from .values import Value, to_text
 
+_FREE_IN_1252 = (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+
 
 class Sink(Protocol):
     """Takes the output of a pipeline."""
@@ -50,9 +52,18 @@ class Nowhere:
         """Drop bytes."""
 
 
+def decoded(output: bytes, encoding: str) -> str:
+    """Bytes as .NET decodes them. It gives the five bytes that code page 1252 leaves free the character of their number
+    (MultiByteToWideChar; Unicode's best-fit table for 1252); Python does not decode them.
+    """
+    if encoding != "cp1252":
+        return output.decode(encoding, "replace")
+    return "".join(bytes([byte]).decode("latin-1" if byte in _FREE_IN_1252 else encoding) for byte in output)
+
+
 def native_lines(output: bytes, encoding: str) -> list[str]:
     """A native command's output as PowerShell reads it: lines without their ends, in [Console]::OutputEncoding."""
-    text = output.decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
+    text = decoded(output, encoding).replace("\r\n", "\n").replace("\r", "\n")
     if not text:
         return []
     return text.removesuffix("\n").split("\n")
@@ -78,6 +89,20 @@ class Session:
     """Where a redirection sends error records; the innermost last."""
     encoding: str = "utf-8"
     """[Console]::OutputEncoding; WinRS clients choose code page 65001 for the console."""
+
+    @property
+    def console_encoding(self) -> str:
+        """What the console tools that it starts write."""
+        return self.machine.console_encoding
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it runs in the remoting endpoint, which has no console."""
+        return False
+
+    def host_line(self, text: str) -> None:
+        """A line past any pipeline: standard output of the process."""
+        self.emit(text)
 
     def emit(self, value: Value) -> None:
         """Print an object: the session is the sink of its script."""
@@ -119,7 +144,7 @@ class Session:
         if wanted and self.machine.powershell_release >= (5, 1):
             self.errors.append(clixml.Record("progress", activity))
 
-    def input_lines(self) -> list[str]:
+    def input_values(self) -> list[Value]:
         """Standard input as ``$input`` gives it: lines, read as UTF-8 (code page 65001)."""
         return native_lines(self.stdin, "utf-8")
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,11 +22,53 @@ class Execution:
     exit_code: int
 
 
+@dataclass(frozen=True)
+class ScriptError:
+    """An error record of a script."""
+
+    message: str
+    command: str = ""
+    """The command that failed."""
+    error_id: str = "RuntimeException"
+    category: str = "NotSpecified: (:) [], RuntimeException"
+    position: str = ""
+
+
+@dataclass(frozen=True)
+class ScriptResult:
+    """What one script left behind in its runspace.
+
+    ``exit_code`` is None unless the script said ``exit``; ``failure`` is the error that ended it.
+    """
+
+    output: Sequence[str | int] = ()
+    errors: Sequence[ScriptError] = ()
+    host_lines: Sequence[str] = ()
+    """What it wrote past the pipeline to the host of the client."""
+    exit_code: int | None = None
+    failure: ScriptError | None = None
+
+
+class Runspace(Protocol):
+    """A PowerShell session that runs one script after the other."""
+
+    @property
+    def powershell(self) -> str:
+        """The version, such as ``4.0``."""
+
+    def run(self, script: str, values: Sequence[object], local_scope: bool) -> ScriptResult:
+        """Run a script; ``values`` is what ``$input`` gives it: texts, numbers and byte arrays.
+
+        In a local scope the script's variables end with it.
+        """
+
+
 class Host(Protocol):
     """A simulated host.
 
-    The wire never runs two commands of one host at the same time. ``execute`` runs in worker threads, ``password_of``
-    in the thread of the server; an exception of ``execute`` reaches the client as a WS-Management fault.
+    The wire never runs two commands or scripts of one host at the same time. ``execute`` and ``Runspace.run`` run in
+    worker threads, the others in the thread of the server; an exception of ``execute`` or ``run`` reaches the client
+    as a WS-Management fault.
     """
 
     name: str
@@ -41,3 +84,6 @@ class Host(Protocol):
 
         ``stdin`` is everything that was sent, up to the end of the stream.
         """
+
+    def open_runspace(self, user: str) -> Runspace:
+        """A new session of the PowerShell remoting endpoint."""

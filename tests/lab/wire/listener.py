@@ -16,6 +16,8 @@ from .auth import Authenticator, Schemes
 from .counters import HANDSHAKE, UNKNOWN, Counters
 from .faults import FaultScript
 from .host import Host
+from .psrp import RunspaceService
+from .service import Service
 from .shell import ShellService
 
 _log = logging.getLogger(__name__)
@@ -58,7 +60,11 @@ class Listener:
         self._schemes = Schemes(basic, negotiate)
         self._allow_unencrypted = allow_unencrypted
         self._product_version = product_version
-        self._shells = ShellService(host, executor, self.counters, max_envelope)
+        busy = asyncio.Lock()
+        self._services: dict[str, Service] = {
+            soap.SHELL_URI: ShellService(host, executor, self.counters, busy, max_envelope),
+            soap.POWERSHELL_URI: RunspaceService(host, executor, self.counters, busy, max_envelope),
+        }
         self._server: asyncio.Server | None = None
         self._secure = False
         self._address = ""
@@ -182,7 +188,11 @@ class Listener:
         if envelope.operation == "Identify":
             return 200, soap.identify_reply(self._product_version)
         try:
-            return 200, await self._shells.handle(envelope, user)
+            if envelope.operation not in soap.OPERATIONS.values():
+                raise wsmanfault.unknown_action(envelope.action)
+            if envelope.resource_uri not in self._services:
+                raise wsmanfault.unknown_resource(envelope.resource_uri)
+            return 200, await self._services[envelope.resource_uri].handle(envelope, user)
         except wsmanfault.WSManFault as exc:
             return self._fault(envelope, exc)
         except soap.MalformedEnvelope as exc:

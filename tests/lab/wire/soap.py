@@ -20,6 +20,8 @@ WSMAN = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"
 IDENTITY = "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd"
 SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 SHELL_URI = SHELL + "/cmd"
+POWERSHELL = "http://schemas.microsoft.com/powershell"
+POWERSHELL_URI = POWERSHELL + "/Microsoft.PowerShell"
 FAULT_ACTION = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault"
 CONTENT_TYPE = "application/soap+xml;charset=UTF-8"
 
@@ -31,7 +33,7 @@ OPERATIONS = {
     SHELL + "/Receive": "Receive",
     SHELL + "/Signal": "Signal",
 }
-"""The operations of the text-based command shell by their action URI (MS-WSMV 3.1.4)."""
+"""The operations of shells by their action URI (MS-WSMV 3.1.4)."""
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds; MS-WSMV 3.1.4.1.6: without OperationTimeout MaxTimeoutms counts, and that is 60000 by default."""

@@ -121,7 +121,7 @@ def envelope_too_small(size: int) -> WSManFault:
 
 
 def unknown_resource(uri: str) -> WSManFault:
-    """ERROR_WSMAN_INVALID_RESOURCE_URI; the lab has the text-based command shell only."""
+    """ERROR_WSMAN_INVALID_RESOURCE_URI; the lab has cmd's shell and the default PowerShell endpoint."""
     return WSManFault(
         "a:DestinationUnreachable",
         f"The resource {uri!r} does not exist here.",

@@ -98,3 +98,15 @@ def test_a_host_that_is_not_windows_is_named_with_the_way_out():
 def test_what_a_command_complained_is_one_line():
     connection = Recorder(answer=(1, b"", b"ERROR: no\r\nsuch key\r\n"))
     assert WindowsHost(connection).run("reg.exe").complaint == "ERROR: no such key"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "reg.exe : ERROR: no\r\nAt line:1 char:1\r\n+ & 'reg.exe'\r\n+ ~~~\r\n    + CategoryInfo : NotSpecified\r\n",
+        "reg.exe : ERROR: no\r\n    + CategoryInfo : NotSpecified\r\n    + FullyQualifiedErrorId : X\r\n",
+    ],
+)
+def test_of_an_error_record_the_message_is_told(record):
+    connection = Recorder(answer=(1, b"", record.encode()))
+    assert WindowsHost(connection).run("reg.exe").complaint == "reg.exe : ERROR: no"

@@ -63,7 +63,7 @@ IDENTIFY = (
     f'<s:Envelope xmlns:s="{soap.ENVELOPE}"><s:Header/><s:Body><i:Identify xmlns:i="{soap.IDENTITY}"/></s:Body>'
     "</s:Envelope>"
 )
-POWERSHELL = "http://schemas.microsoft.com/powershell/Microsoft.PowerShell"
+POWERSHELL_7 = "http://schemas.microsoft.com/powershell/PowerShell.7"
 CREATE = soap.TRANSFER + "/Create"
 
 
@@ -223,7 +223,7 @@ def test_a_tiny_envelope_is_refused(server):
     ("body", "subcode"),
     [
         (envelope("urn:none"), "a:ActionNotSupported"),
-        (envelope(CREATE, resource=POWERSHELL), "a:DestinationUnreachable"),
+        (envelope(CREATE, resource=POWERSHELL_7), "a:DestinationUnreachable"),
         (envelope(CREATE), "w:SchemaValidationError"),
         (envelope(soap.SHELL + "/Command"), "w:InvalidSelectors"),
     ],
