@@ -16,6 +16,9 @@ from ..plugin_utils.host.action import KeyProviderAction
 from ..plugin_utils.profiles.library import load
 from ..plugin_utils.record import EvidenceError
 
+MOST_TOLD = 3
+"""How many problems the message of a failure tells."""
+
 
 class ActionModule(KeyProviderAction):
     """The action behind the module of the same name."""
@@ -44,7 +47,9 @@ class ActionModule(KeyProviderAction):
         result = judged(reading, profile, at=datetime.now(timezone.utc))
         if result["problems"] and not reading.certificates and not reading.requests:
             result["failed"] = True
-            result["msg"] = " ".join(str(problem) for problem in reading.problems)
+            told = [str(problem) for problem in reading.problems[:MOST_TOLD]]
+            more = len(reading.problems) - len(told)
+            result["msg"] = " ".join(told) + (f" And {more} more: see 'problems'." if more else "")
         if not reading.certificates and not reading.requests and not reading.problems:
             raise EvidenceError(
                 f"{arguments['path'] or 'The content'} holds no certificate and no request.",

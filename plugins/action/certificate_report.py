@@ -15,9 +15,10 @@ from ansible.utils.display import Display
 
 from ..plugin_utils.host.action import KeyProviderAction
 from ..plugin_utils.profiles.library import load
+from ..plugin_utils.record import EvidenceError
 from ..plugin_utils.report.files import write_reports
 from ..plugin_utils.report.gate import FAIL_ON, stops
-from ..plugin_utils.report.hosts import host_entry
+from ..plugin_utils.report.hosts import play_entries
 from ..plugin_utils.report.model import build_report
 from ..plugin_utils.report.table import render_table
 from ..plugin_utils.version import COLLECTION_VERSION
@@ -41,31 +42,30 @@ class ActionModule(KeyProviderAction):
     }
 
     def perform(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        hostvars = task_vars.get("hostvars", {})
-        names = arguments["hosts"]
-        if names is None:
-            names = task_vars.get("ansible_play_hosts_all", [])
-        entries = [
-            host_entry(name, hostvars[name].get(arguments["register"]), hostvars[name].get("group_names", []))
-            for name in names
-        ]
-        profile = load(arguments["profile"])
+        if not arguments["dest"]:
+            raise EvidenceError("The option 'dest' is empty.", remedy="Give the directory for the reports.")
+        entries = play_entries(arguments["register"], arguments["hosts"], task_vars)
+        # Results tell what they were judged by, by host; the option is for an audit without any.
+        profile = None if any(entry["status"] == "ok" for entry in entries) else load(arguments["profile"])
         options = {"title": arguments["title"]} if arguments["title"] else {}
         report = build_report(
             entries,
             generated_at=datetime.now(timezone.utc),
             collection_version=COLLECTION_VERSION,
-            profile=profile.name,
-            product=profile.title,
+            profile=profile.name if profile else arguments["profile"],
+            product=profile.title if profile else None,
             **options,
         )
-        table = render_table(report, width=max(80, min(shutil.get_terminal_size((120, 24)).columns, 200)))
+        table = render_table(report, width=shutil.get_terminal_size((120, 24)).columns)
+        # Standard error, so that a machine-readable callback keeps standard output for itself. First of all, so that
+        # a directory that cannot be written does not cost the answer.
+        shown = arguments["table"] and not self._task.no_log
+        if shown:
+            display.display(table, stderr=True)
         paths = {}
         if not self._task.check_mode:
             paths = write_reports(report, Path(arguments["dest"]), fail_on=arguments["fail_on"])
-        if arguments["table"]:
-            # Standard error, so that a machine-readable callback keeps standard output for itself.
-            display.display(table, stderr=True)
+        if shown:
             for path in paths.values():
                 display.display(path, stderr=True)
         return {

@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from jinja2.runtime import Undefined
 
 from ..plugin_utils.audit import expressions
 from ..plugin_utils.profiles.model import ProfileError
@@ -19,6 +20,9 @@ from ..plugin_utils.record import EvidenceError
 def _filter(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def guarded(*arguments: Any, **options: Any) -> Any:
+        for value in (*arguments, *options.values()):
+            if isinstance(value, Undefined):
+                str(value)  # raises the error that names the variable
         try:
             return function(*arguments, **options)
         except (EvidenceError, ProfileError) as exc:

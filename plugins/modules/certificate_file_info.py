@@ -108,4 +108,9 @@ profile:
   description: The profile that was judged by.
   returned: success
   type: str
+product:
+  description: The name of the product that the profile stands for.
+  returned: success
+  type: str
+  sample: Lync Server 2013
 """

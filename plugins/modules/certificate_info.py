@@ -25,7 +25,7 @@ options:
     description:
       - Return only the certificates with these SHA-1 thumbprints. Blanks, colons and the invisible character that
         the certificate dialogue of Windows adds are ignored.
-      - One that the store does not hold is reported in RV(problems).
+      - One that the store does not hold is reported in RV(problems). One that is no thumbprint at all is an error.
     type: list
     elements: str
     default: []
@@ -39,7 +39,8 @@ options:
     description:
       - V(registry) reads the stored certificates themselves.
       - V(certutil) reads the text of C(certutil -store). It opens the keys and shows little beside the provider, so
-        most other requirements are unknown.
+        most other requirements are unknown. Over psrp, letters beyond ASCII in its names may be garbled; the provider
+        and the verdict are not.
     type: str
     choices: [registry, certutil]
     default: registry
@@ -47,7 +48,7 @@ options:
     description:
       - Have C(certutil -store) open each key, to learn whether it is really there and exportable. One more command.
       - Its word that a key is missing counts only when the account is a local administrator; to others it says so
-        of every key.
+        of every key. Such an account is reported in RV(problems).
     type: bool
     default: false
 extends_documentation_fragment:
@@ -223,6 +224,11 @@ profile:
   description: The profile that was judged by.
   returned: success
   type: str
+product:
+  description: The name of the product that the profile stands for.
+  returned: success
+  type: str
+  sample: Lync Server 2013
 lync:
   description: Whether the host has the Lync cmdlets and they answered.
   returned: when O(assignments=true)

@@ -13,12 +13,15 @@ description:
   - Collects what M(winpki.keyprovider.certificate_info) returned for each host of the play and writes C(report.json),
     C(report.csv), C(junit.xml) (one test case a certificate) and C(report.html) (one file, no network, no script).
   - Says which hosts a pipeline should stop at.
-  - Works on the controller. Run it with C(run_once).
+  - Works on the controller. Run it with C(run_once), in a play with the strategy P(ansible.builtin.linear#strategy);
+    other strategies do not wait until the last host is done.
+  - In a play with C(serial) it writes the reports anew after each batch. Hosts whose turn has not come are reported as
+    skipped.
 options:
   register:
     description:
       - The name of the variable in which each host registered the result of M(winpki.keyprovider.certificate_info).
-        A result that failed or was unreachable is reported as such.
+        A result that failed or was unreachable is reported as such; of a loop each turn is reported.
     type: str
     required: true
   hosts:
@@ -32,6 +35,12 @@ options:
         A relative path starts where ansible-playbook was called.
     type: path
     required: true
+  profile:
+    description:
+      - The product to name when no host has a result. Each result tells the profile it was judged by, which may differ
+        by host.
+    type: str
+    default: lync_2013
   title:
     description:
       - The title of the reports.
@@ -46,12 +55,13 @@ options:
     default: never
   table:
     description:
-      - Print the table of verdicts on the terminal, to standard error.
+      - Print the table of verdicts on the terminal, to standard error. Of more than 200 certificates it shows the
+        worst.
+      - Nothing is printed with C(no_log).
     type: bool
     default: true
 extends_documentation_fragment:
   - winpki.keyprovider.attributes
-  - winpki.keyprovider.attributes.profile
 attributes:
   check_mode:
     support: full
@@ -81,6 +91,7 @@ EXAMPLES = r"""
     assignments: true
   register: audit
   ignore_errors: true
+  ignore_unreachable: true
 
 - name: Report
   winpki.keyprovider.certificate_report:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from jinja2.runtime import Undefined
 
 from ..plugin_utils.audit.expressions import is_kind, is_suitable_for
 from ..plugin_utils.profiles.model import ProfileError
@@ -17,6 +18,9 @@ from ..plugin_utils.record import EvidenceError
 
 def _test(name: str, function: Callable[..., bool], *fixed: str) -> Callable[..., bool]:
     def guarded(value: Any, *arguments: Any) -> bool:
+        for given in (value, *arguments):
+            if isinstance(given, Undefined):
+                str(given)  # raises the error that names the variable
         try:
             return function(value, *arguments, *fixed)
         except (EvidenceError, ProfileError) as exc:

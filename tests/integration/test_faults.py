@@ -110,6 +110,7 @@ def test_a_key_that_is_gone_is_found_by_an_administrator_only(controller, faulty
         ({"store": "WebHosting"}, "no certificate store 'WebHosting'"),
         ({"store": "My\\Certificates"}, "not the name of a certificate store"),
         ({"store": "My", "source": "certutil", "profile": "lync_2031"}, "Did you mean lync_20"),
+        ({"thumbprints": ["AA BB CC"]}, "40 hexadecimal digits"),
         ({"stor": "My"}, "winpki.keyprovider.certificate_info"),
         ({"source": "registri"}, "registry, certutil"),
     ],
@@ -122,7 +123,7 @@ def test_a_wrong_option_is_named_with_what_is_right(controller, faulty, argument
 
 
 def test_a_thumbprint_that_is_not_there_is_a_problem(controller, faulty):
-    wanted = {"thumbprints": ["\u200eAA BB CC"]}
+    wanted = {"thumbprints": ["\u200e" + "AA " * 20]}
     _done, result = controller.module("certificate_info", "healthy", wanted, "-i", str(faulty.inventory_path))
     assert result["certificates"] == []
     assert "no certificate with the thumbprint" in result["problems"][0]["message"]

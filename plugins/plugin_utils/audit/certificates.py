@@ -15,13 +15,15 @@ from ..evidence.registry import read_reg_query
 from ..host.connection import Completed, HostError, WindowsHost, native_call
 from ..profiles.judge import judge_all
 from ..profiles.model import Profile
-from ..record import Certificate, Problem, Reading
+from ..record import Certificate, EvidenceError, Problem, Reading
 from ..report.lines import verdict_lines
 from ..report.summary import summary
 from .lync import ASSIGNMENTS_SCRIPT, Assignment, read_assignments, split_output
 from .store import certificates_key, check_answer, check_certutil, is_administrator, query_statement
 
-_NOT_HEXADECIMAL = re.compile(r"[^0-9A-Fa-f]")
+_BETWEEN_DIGITS = re.compile("[\\s:\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff-]")
+"""Blanks, colons, hyphens, and what is invisible and copied along."""
+_THUMBPRINT = re.compile(r"[0-9A-F]{40}\Z")
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,10 @@ def audit_store(host: WindowsHost, origin: str, wish: Wish, profile: Profile, *,
     One command does it; ``probe_keys`` adds one. Nothing on the host is changed.
 
     Raises:
+        EvidenceError: what should be a thumbprint is none; the host was not asked.
         HostError: the store could not be read at all.
     """
+    wanted = {normalise_thumbprint(text): text for text in wish.thumbprints}
     answer, lync_output = _ask(host, wish)
     if wish.source == "certutil":
         reading = read_certutil(check_certutil(host, wish.store, answer), origin)
@@ -67,12 +71,13 @@ def audit_store(host: WindowsHost, origin: str, wish: Wish, profile: Profile, *,
         }
         for certificate, verdict in zip(certificates, verdicts, strict=True)
     ]
-    if wish.thumbprints:
-        results, more = _only(origin, wish, results)
+    if wanted:
+        results, more = _only(origin, wish.store, wanted, results)
         problems += more
     result: dict[str, Any] = {
         "store": wish.store,
         "profile": profile.name,
+        "product": profile.title,
         "certificates": results,
         "problems": [problem.as_dict() for problem in problems],
         "summary": summary(results),
@@ -88,8 +93,17 @@ def normalise_thumbprint(text: str) -> str:
 
     The certificate dialogue of Windows shows blanks between the digits and lets people copy an invisible
     U+200E before the first one; both are dropped.
+
+    Raises:
+        EvidenceError: it is not 40 hexadecimal digits.
     """
-    return _NOT_HEXADECIMAL.sub("", text).upper()
+    digits = _BETWEEN_DIGITS.sub("", text).upper()
+    if not _THUMBPRINT.match(digits):
+        raise EvidenceError(
+            f"{text!r} is not the SHA-1 thumbprint of a certificate, which has 40 hexadecimal digits.",
+            remedy="Correct the option 'thumbprints'; blanks, colons and hyphens between the digits do not matter.",
+        )
+    return digits
 
 
 def usages_by_thumbprint(assigned: Iterable[Assignment]) -> Mapping[str, list[str]]:
@@ -144,9 +158,20 @@ def _probe(
         output = check_certutil(host, store, answer)
     except HostError as exc:
         return list(certificates), [Problem(origin, exc.message, exc.remedy, exc.place)]
-    probed = {found.thumbprint: found for found in read_certutil(output, origin, elevated=bool(is_administrator(host)))}
+    elevated = bool(is_administrator(host))
+    probed = {found.thumbprint: found for found in read_certutil(output, origin, elevated=elevated)}
     result: list[Certificate] = []
     problems: list[Problem] = []
+    if certificates and not elevated:
+        problems.append(
+            Problem(
+                origin,
+                "Whether the keys are there could not be probed: the account is not a local administrator, and to "
+                "others certutil says of every key that it is missing.",
+                "Use an account that is a local administrator, or set 'probe_keys' to false.",
+                f"certutil -store {store}",
+            )
+        )
     for certificate in certificates:
         found = probed.get(certificate.thumbprint)
         if found is None:
@@ -166,17 +191,22 @@ def _probe(
     return result, problems
 
 
-def _only(origin: str, wish: Wish, results: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Problem]]:
-    wanted = [normalise_thumbprint(text) for text in wish.thumbprints]
+def _only(
+    origin: str, store: str, wanted: Mapping[str, str], results: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The results with the wanted thumbprints, and a problem for each that is not there.
+
+    ``wanted`` holds the thumbprints as they were given, by their normal form.
+    """
     there = {result["thumbprint"] for result in results}
     problems = [
         Problem(
             origin,
-            f"The store {wish.store!r} holds no certificate with the thumbprint {text!r}.",
-            "Correct the option 'thumbprints' (40 hexadecimal digits each).",
-            certificates_key(wish.store),
+            f"The store {store!r} holds no certificate with the thumbprint {text!r}.",
+            "Correct the option 'thumbprints' or 'store'.",
+            certificates_key(store),
         )
-        for text, thumbprint in zip(wish.thumbprints, wanted, strict=True)
+        for thumbprint, text in wanted.items()
         if thumbprint not in there
     ]
     return [result for result in results if result["thumbprint"] in wanted], problems

@@ -11,6 +11,7 @@ from typing import Any
 from ..evidence.formats import FORMATS
 from ..profiles.judge import judge
 from ..profiles.library import load
+from ..profiles.model import Profile
 from ..providers.catalogue import classify
 from ..record import EvidenceError
 from ..record_input import certificate_from_dict
@@ -23,7 +24,8 @@ def evidence(
     """Everything that evidence yields, as ``certificate_file_info`` returns it.
 
     Raises:
-        EvidenceError: the format is not one of FORMATS, or the content is neither text nor bytes.
+        EvidenceError: the format is not one of FORMATS, the content is neither text nor bytes, or the password is no
+            text.
         ProfileError: there is no such profile.
     """
     if format not in FORMATS:
@@ -33,8 +35,15 @@ def evidence(
             f"Evidence must be text or bytes, not {type(content).__name__}.",
             remedy="Give the content of the file, for example from the lookup ansible.builtin.file.",
         )
+    if not isinstance(password, (str, type(None))):
+        raise EvidenceError(
+            f"The password must be text, not {type(password).__name__}.", remedy="Put it in quotation marks."
+        )
     text = content.decode("utf-8", "surrogateescape") if isinstance(content, bytes) else content
-    return judged(read_content(text, format=format, password=password), load(profile), at=_now())
+    result = judged(read_content(text, format=format, password=password), _profile(profile), at=_now())
+    for found in (*result["certificates"], *result["requests"]):
+        found["verdict"] = _with_list(found["verdict"])
+    return result
 
 
 def certificates(
@@ -64,7 +73,7 @@ def verdict(certificate: Mapping[str, Any], profile: str = "lync_2013") -> dict[
         ProfileError: there is no such profile.
     """
     record = certificate_from_dict(certificate)
-    return judge(record, load(profile), at=_now()).as_dict()
+    return _with_list(judge(record, _profile(profile), at=_now()).as_dict())
 
 
 def is_suitable_for(certificate: Mapping[str, Any], profile: str = "lync_2013") -> bool:
@@ -88,6 +97,20 @@ def is_kind(value: Any, kind: str) -> bool:
             remedy="Give a provider name, a certificate or its key.",
         )
     return classify(value, None) == kind
+
+
+def _profile(name_or_path: Any) -> Profile:
+    if not isinstance(name_or_path, str):
+        raise EvidenceError(
+            f"A profile is given by its name or its file, not by a value of the type {type(name_or_path).__name__}.",
+            remedy="Give a name such as lync_2013.",
+        )
+    return load(name_or_path)
+
+
+def _with_list(verdict: dict[str, Any]) -> dict[str, Any]:
+    """The verdict with its requirements as a list, which expressions can add to another."""
+    return {**verdict, "requirements": list(verdict["requirements"])}
 
 
 def _all_of(what: str, result: dict[str, Any]) -> list[dict[str, Any]]:

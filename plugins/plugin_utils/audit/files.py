@@ -72,6 +72,7 @@ def judged(reading: Reading, profile: Profile, *, at: datetime) -> dict[str, Any
     ]
     return {
         "profile": profile.name,
+        "product": profile.title,
         "certificates": certificates,
         "requests": requests,
         "problems": [problem.as_dict() for problem in reading.problems],

@@ -57,7 +57,7 @@ def read_assignments(output: bytes) -> list[Assignment] | None:
         start = next(number for number, line in enumerate(lines) if line.startswith(_MARK + "failed"))
         said = " ".join(" ".join(lines[start + 1 :]).split())
         raise HostError(
-            f"Get-CsCertificate failed. It said: {said or 'nothing'}",
+            f"Get-CsCertificate failed. It said: {(said or 'nothing').rstrip('.')}.",
             remedy="Use an account that is a member of RTCUniversalServerAdmins and a local administrator, or set "
             "'assignments' to false.",
         )

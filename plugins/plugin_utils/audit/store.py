@@ -26,7 +26,7 @@ def certificates_key(store: str) -> str:
     if not _STORE_NAME.match(store) or store != store.strip():
         raise HostError(
             f"{store!r} is not the name of a certificate store.",
-            remedy="Give a name such as My, Root, CA or 'Remote Desktop'.",
+            remedy="Give the name of a store in LocalMachine alone, such as My, Root, CA or 'Remote Desktop'.",
         )
     return rf"{SYSTEM_CERTIFICATES}\{store}\Certificates"
 
@@ -54,7 +54,7 @@ def check_answer(host: WindowsHost, store: str, answer: Completed) -> bytes:
     stores = store_names(host)
     if not stores:
         raise HostError(
-            f"reg.exe could not list the certificate stores of the host. It said: {answer.complaint or 'nothing'}",
+            f"reg.exe could not list the certificate stores of the host. {_said(answer)}",
             place=SYSTEM_CERTIFICATES,
             remedy=_access_remedy(host),
         )
@@ -70,8 +70,7 @@ def check_answer(host: WindowsHost, store: str, answer: Completed) -> bytes:
     if parent.exit_code == 0 and b"\\Certificates" not in parent.stdout:
         return b""
     raise HostError(
-        f"reg.exe could not read the certificate store {store!r} (exit code {answer.exit_code}). "
-        f"It said: {answer.complaint or 'nothing'}",
+        f"reg.exe could not read the certificate store {store!r} (exit code {answer.exit_code}). {_said(answer)}",
         place=certificates_key(store),
         remedy=_access_remedy(host),
     )
@@ -94,7 +93,7 @@ def check_certutil(host: WindowsHost, store: str, answer: Completed) -> bytes:
         )
     raise HostError(
         f"certutil.exe could not read the certificate store {store!r} (exit code 0x{answer.exit_code:08x}). "
-        f"It said: {answer.complaint or 'nothing'}",
+        f"{_said(answer)}",
         place=f"certutil -store {store}",
         remedy=_access_remedy(host),
     )
@@ -121,3 +120,7 @@ def _access_remedy(host: WindowsHost) -> str:
     if administrator:
         return f"The account is a local administrator: look at the permissions of {SYSTEM_CERTIFICATES} on the host."
     return "Check that the host is Windows, that reg.exe is on its path, and that the account may read HKLM."
+
+
+def _said(answer: Completed) -> str:
+    return f"It said: {answer.complaint.rstrip('.') or 'nothing'}."

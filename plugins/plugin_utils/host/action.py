@@ -44,8 +44,8 @@ class KeyProviderAction(ActionBase):
         except HostUnreachable as exc:
             result.update(unreachable=True, msg=f"{exc.message} {exc.remedy}")
         except (EvidenceError, HostError, ProfileError) as exc:
-            place = f" ({exc.place})" if exc.place else ""
-            result.update(failed=True, msg=f"{exc.message}{place} {exc.remedy}".strip())
+            place = f"{exc.place}: " if exc.place else ""
+            result.update(failed=True, msg=f"{place}{exc.message} {exc.remedy}".strip())
         return result
 
     def perform(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:

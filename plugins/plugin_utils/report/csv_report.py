@@ -68,16 +68,16 @@ def render_csv(report: Report) -> str:
     for host in report.hosts:
         if host.status != "ok" or not (host.items or host.troubles):
             reason = host.message or "The host answered; it has no certificate in this store."
-            writer.writerow(_cells(report, host, {"row": "host", "reason": reason}))
+            writer.writerow(_cells(host, {"row": "host", "reason": reason}))
         for item in host.items:
-            writer.writerow(_cells(report, host, _of_item(item)))
+            writer.writerow(_cells(host, _of_item(item)))
         for trouble in host.troubles:
-            writer.writerow(_cells(report, host, _of_trouble(trouble)))
+            writer.writerow(_cells(host, _of_trouble(trouble)))
     return output.getvalue()
 
 
-def _cells(report: Report, host: Host, row: Mapping[str, Any]) -> dict[str, str]:
-    common = {"host": host.name, "host_status": host.status, "store": host.store, "profile": report.profile}
+def _cells(host: Host, row: Mapping[str, Any]) -> dict[str, str]:
+    common = {"host": host.name, "host_status": host.status, "store": host.store, "profile": host.profile}
     return {column: _cell(value) for column, value in {**common, **row}.items()}
 
 

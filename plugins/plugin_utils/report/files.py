@@ -31,13 +31,18 @@ def write_reports(report: Report, directory: Path, *, fail_on: str) -> dict[str,
         "report.html": render_html(report),
     }
     target = Path(os.path.abspath(directory))
+    path = target
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            _replace(target / name, text.encode("utf-8", "replace"))
+            path = target / name
+            # The byte order mark tells a spreadsheet that the names are UTF-8.
+            _replace(path, text.encode("utf-8-sig" if name.endswith(".csv") else "utf-8", "replace"))
     except OSError as exc:
+        # mkdir says "File exists" where a file stands in the place of the directory.
+        why = "it is not a directory" if isinstance(exc, FileExistsError) else exc.strerror
         raise EvidenceError(
-            f"The reports cannot be written to {target}: {exc.strerror}.",
+            f"The reports cannot be written to {path}: {why}.",
             remedy="Give a directory of the controller that can be written (option 'dest').",
         ) from exc
     return {name: str(target / name) for name in texts}

@@ -4,11 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from .model import Host, Report
-from .wording import certificate_name, one_line, plural
+from .wording import certificate_name, one_line
 
 FAIL_ON = ("never", "unsuitable", "undetermined", "warning")
 """The choices, from lenient to strict; each stops on what the one before stops on, and on more."""
@@ -27,32 +24,12 @@ def failing_statuses(fail_on: str) -> tuple[str, ...]:
     return FAIL_ON[1 : FAIL_ON.index(fail_on) + 1]
 
 
-def exceeds(report_or_counts: Report | Mapping[str, Any], fail_on: str) -> list[str]:
-    """Say what makes a pipeline stop, one sentence for each cause; empty when it may go on.
-
-    A host that failed or could not be reached stops it with every choice but ``never``. Evidence that could not be
-    read (``problems``) counts as undetermined. Skipped hosts never stop it.
-
-    Args:
-        report_or_counts: a report, or the ``summary`` of a result (then ``problems`` may stand in it as a number).
-        fail_on: one of :data:`FAIL_ON`.
-
-    Raises:
-        ValueError: ``fail_on`` is none of :data:`FAIL_ON`.
-    """
-    failing = failing_statuses(fail_on)
-    if not isinstance(report_or_counts, Report):
-        return _exceeding_counts(report_or_counts, failing)
-    if not failing:
-        return []
-    return [f"{one_line(host.name)}: {cause}" for host in report_or_counts.hosts for cause in _causes(host, failing)]
-
-
 def stops(report: Report, fail_on: str) -> dict[str, str]:
     """Say for each host that a play must fail why it must, by the host's name.
 
     A host that failed or could not be reached is among them with every choice: a play that went on after the failure
-    to write the reports has to fail the host in the end.
+    to write the reports has to fail the host in the end. Evidence that could not be read counts as undetermined.
+    Skipped hosts never stop it.
 
     Raises:
         ValueError: ``fail_on`` is none of :data:`FAIL_ON`.
@@ -74,22 +51,18 @@ def _causes(host: Host, failing: tuple[str, ...]) -> list[str]:
     if host.status in ("failed", "unreachable"):
         causes.append(one_line(f"No result ({host.status}): {host.message}"))
     for status in failing:
+        told = ""
         for item in host.items:
             if item.status == status:
                 thumbprint = item.certificate.get("thumbprint") or "no thumbprint"
                 reason = next((finding.reason for finding in item.findings if finding.reason), "")
+                why = " for the same reason." if reason and reason == told else f". {reason}"
+                told = reason
                 causes.append(
-                    one_line(f"Certificate {certificate_name(item.certificate)} ({thumbprint}) is {status}. {reason}")
+                    one_line(f"Certificate {certificate_name(item.certificate)} ({thumbprint}) is {status}{why}")
                 )
     if "undetermined" in failing:
         for trouble in host.troubles:
             place = f", {trouble.place}" if trouble.place else ""
             causes.append(one_line(f"Not read: {trouble.origin}{place}: {trouble.message} {trouble.remedy or ''}"))
-    return causes
-
-
-def _exceeding_counts(counts: Mapping[str, Any], failing: tuple[str, ...]) -> list[str]:
-    causes = [f"{plural(counts[status], 'certificate')} {status}." for status in failing if counts.get(status)]
-    if "undetermined" in failing and counts.get("problems"):
-        causes.append(f"{plural(counts['problems'], 'problem')} with the evidence.")
     return causes

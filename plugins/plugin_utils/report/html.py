@@ -238,7 +238,8 @@ def _hosts(report: Report) -> str:
     columns = "".join(
         f'<th scope="col" class="n">{name}</th>' for name in (*(status.capitalize() for status in STATUSES), "Problems")
     )
-    rows = "\n".join(_host(host) for host in report.hosts)
+    several = len(report.profiles) > 1
+    rows = "\n".join(_host(host, several) for host in report.hosts)
     return (
         '<section id="hosts" aria-labelledby="hosts-title">\n<h2 id="hosts-title">Hosts</h2>\n<div class="card">\n'
         '<table class="hosts">\n<thead><tr><th scope="col">Host</th><th scope="col">Result</th>'
@@ -247,9 +248,10 @@ def _hosts(report: Report) -> str:
     )
 
 
-def _host(host: Host) -> str:
+def _host(host: Host, several_profiles: bool) -> str:
     counts = host.counts()
     about = [f"store {_e(host.store)}"] if host.store else []
+    about += [f"profile {_e(host.profile)}"] if several_profiles and host.profile else []
     about += [_e(", ".join(host.groups))] if host.groups else []
     small = f"<small>{' · '.join(about)}</small>" if about else ""
     result = _HOST_WORDS[host.status]

@@ -7,8 +7,9 @@ The shape, which ``schema_version`` counts; keys may be added within a version, 
     schema_version       1
     collection           "winpki.keyprovider"
     collection_version   text
-    title, profile       text
-    product              text; the profile's name when the product is not known
+    title                text
+    profile              text; several with commas when the hosts differ
+    product              text, likewise; the profile's name when the product is not known
     generated_at         "2025-11-22T12:24:00Z"
     headline             the answer in one sentence
     summary
@@ -19,6 +20,7 @@ The shape, which ``schema_version`` counts; keys may be added within a version, 
       - host, status     ok | failed | unreachable | skipped
         message          why there is no result, with the way out; null for ok
         store, groups    text or null; list of text
+        profile          what its certificates were judged by; null when nothing tells
         summary          as summary.certificates, for this host
         certificates     as certificate_info returns them, with verdict and assignments
         problems         [{origin, place, message, remedy}]
@@ -70,6 +72,7 @@ def render_json(report: Report) -> str:
                 "status": host.status,
                 "message": host.message,
                 "store": host.store,
+                "profile": host.profile,
                 "groups": list(host.groups),
                 "summary": host.counts(),
                 "certificates": [item.certificate for item in host.items],

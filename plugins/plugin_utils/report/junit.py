@@ -22,7 +22,7 @@ def render_junit(report: Report, *, fail_on: str = "unsuitable") -> str:
 
     Args:
         report: the audit.
-        fail_on: which verdicts are failures, as in :func:`gate.exceeds`. Errors stay errors with every choice.
+        fail_on: which verdicts are failures, as in :func:`gate.stops`. Errors stay errors with every choice.
 
     Raises:
         ValueError: ``fail_on`` is none of :data:`gate.FAIL_ON`.
@@ -41,13 +41,13 @@ def _suite(report: Report, host: Host, failing: tuple[str, ...]) -> ElementTree.
     suite = ElementTree.Element("testsuite", {"name": one_line(host.name)})
     properties = ElementTree.SubElement(suite, "properties")
     for name, value in (
-        ("profile", report.profile),
+        ("profile", host.profile),
         ("store", host.store),
         ("collection_version", report.collection_version),
     ):
         if value:
             ElementTree.SubElement(properties, "property", {"name": name, "value": one_line(value)})
-    class_name = one_line(f"{report.profile}.{host.name}")
+    class_name = one_line(f"{host.profile}.{host.name}" if host.profile else host.name)
     used: Counter[str] = Counter()
 
     def case(name: str) -> ElementTree.Element:

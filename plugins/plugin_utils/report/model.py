@@ -93,6 +93,8 @@ class Host:
     message: str | None
     """Why there is no result, with the way out; always there unless the status is ``ok``."""
     store: str | None
+    profile: str | None
+    """What its certificates were judged by; ``None`` when nothing tells and other hosts differ."""
     groups: tuple[str, ...]
     items: tuple[Item, ...]
     troubles: tuple[Trouble, ...]
@@ -107,13 +109,24 @@ class Report:
     """Everything that a report shows."""
 
     title: str
-    profile: str
-    product: str
-    """The name of the product that the profile stands for, as a sentence can hold it."""
+    profiles: tuple[str, ...]
+    """What the certificates were judged by, each name once, in the order of the hosts; at least one."""
+    products: tuple[str, ...]
+    """The names of the products that the profiles stand for, as a sentence can hold them, in the same order."""
     generated_at: datetime
     """UTC."""
     collection_version: str
     hosts: tuple[Host, ...]
+
+    @property
+    def profile(self) -> str:
+        """The profiles as one text."""
+        return ", ".join(self.profiles)
+
+    @property
+    def product(self) -> str:
+        """The products as one text."""
+        return ", ".join(self.products)
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -148,34 +161,42 @@ def build_report(
     Args:
         hosts: one mapping a host (or a host and store): ``host``; ``status`` (ok, failed, unreachable, skipped);
             ``message``, why there is no result; ``certificates`` and ``problems`` as the modules return them;
-            ``store``; ``groups``. Only ``host`` must be there. A status that is none of these counts as failed.
+            ``store``; ``profile`` with ``product``, its name in sentences; ``groups``. Only ``host`` must be there.
+            A status that is none of these counts as failed.
         generated_at: the moment of the audit; must be aware of its time zone.
         collection_version: of the collection that made the report.
-        profile: the name of the profile that the verdicts come from.
+        profile: the name of the profile that the verdicts come from, for hosts that do not tell.
         title: stands at the top of the page and in the tab of the browser.
-        product: the name of the product in sentences; the profile's name when not given.
+        product: the name of that product in sentences; the profile's name when not given.
 
     Raises:
         ValueError: ``generated_at`` has no time zone.
     """
     if generated_at.tzinfo is None:
         raise ValueError("generated_at has no time zone: pass an aware datetime such as datetime.now(timezone.utc).")
+    products: dict[str, str] = {}
+    for data in hosts:
+        if (data.get("status") or "ok") == "ok":
+            judged_by = _text(data.get("profile"))
+            products.setdefault(judged_by or profile, (_text(data.get("product")) if judged_by else product) or "")
+    products = products or {profile: product or ""}
+    profiles = tuple(products)
     built: list[Host] = []
     before = 0
     for number, data in enumerate(hosts, 1):
-        built.append(_host(number, data, before))
+        built.append(_host(number, data, before, profiles[0] if len(profiles) == 1 else None))
         before += len(built[-1].items)
     return Report(
         title=title,
-        profile=profile,
-        product=product or profile,
+        profiles=profiles,
+        products=tuple(title or name for name, title in products.items()),
         generated_at=generated_at.astimezone(timezone.utc),
         collection_version=collection_version,
         hosts=tuple(built),
     )
 
 
-def _host(number: int, data: Mapping[str, Any], before: int) -> Host:
+def _host(number: int, data: Mapping[str, Any], before: int, profile: str | None) -> Host:
     name = _text(data.get("host")) or "(unnamed host)"
     status = data.get("status") or "ok"
     message = _text(data.get("message"))
@@ -191,6 +212,7 @@ def _host(number: int, data: Mapping[str, Any], before: int) -> Host:
         status=status,
         message=message,
         store=_text(data.get("store")),
+        profile=_text(data.get("profile")) or profile,
         groups=tuple(str(group) for group in data.get("groups") or ()),
         items=tuple(
             Item(

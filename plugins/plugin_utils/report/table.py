@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 from .model import Host, Item, Report
@@ -19,6 +20,8 @@ _HEADER = ("Host", "Verdict", "Provider", "Certificate", "Thumb", "Used for", "D
 _SMALLEST = (8, 12, 12, 14, 8, 8, 5)
 """What each column keeps in a narrow terminal; together with the gaps less than the narrowest one."""
 _GAP = "  "
+MOST_ROWS = 200
+"""With more certificates the table shows the worst of them; the reports hold all."""
 _MOST_HOSTS = 3
 _WORDS = {status: status.upper() for status in STATUSES} | {"suitable": "suitable"}
 
@@ -34,19 +37,22 @@ def render_table(report: Report, width: int) -> str:
     for number, step in enumerate(todo, 1):
         for item in step.items:
             numbers.setdefault(item.number, []).append(str(number))
-    rows = [_row(item, ",".join(numbers.get(item.number, ("-",)))) for item in report.items]
-    lines = [_cut(one_line(f"{report.title}: {report.profile}, {report.generated_at:%Y-%m-%d %H:%M} UTC"), width), ""]
+    items = _shown(report.items)
+    rows = [_row(item, ",".join(numbers.get(item.number, ("-",)))) for item in items]
+    lines = [_cut(one_line(f"{report.title}: {report.profile}, {report.generated_at:%Y-%m-%d %H:%M} UTC"), width)]
+    lines += [*_judged_by(report, width), ""]
     widths = _fit(rows, width)
     if widths[0] < max((display_width(row[0]) for row in rows), default=0):
         _shorten_hosts(rows)
         widths = _fit(rows, width)
-    for row, item in zip(rows, report.items, strict=True):
+    for row, item in zip(rows, items, strict=True):
         row[5] = _uses(item.assignments, widths[5])
     if rows:
         lines += [_line(_HEADER, widths), _line(["-" * column for column in widths], widths)]
-    remaining = iter(rows)
+    remaining = {item.number: row for row, item in zip(rows, items, strict=True)}
     for host in report.hosts:
-        lines += [_line(next(remaining), widths) for _item in host.items]
+        lines += [_line(remaining[item.number], widths) for item in host.items if item.number in remaining]
+        lines += _left_out([item for item in host.items if item.number not in remaining], one_line(host.name), width)
         lines += _host_lines(host, width)
     if todo:
         lines += ["", "What to do:"]
@@ -59,6 +65,8 @@ def render_table(report: Report, width: int) -> str:
         totals.append(plural(len(report.troubles), "problem"))
     if missing:
         totals.append(f"{plural(missing, 'host')} without result")
+    if skipped := sum(1 for host in report.hosts if host.status == "skipped"):
+        totals.append(f"{plural(skipped, 'host')} skipped")
     of = f"{plural(counts['total'], 'certificate')} on {plural(len(report.hosts), 'host')}"
     lines += ["", *_wrap("", headline(report), width), *_wrap("", f"{of}: {', '.join(totals)}", width)]
     return "\n".join(lines) + "\n"
@@ -73,6 +81,41 @@ def _character_width(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _shown(items: Sequence[Item]) -> list[Item]:
+    """The certificates that have a line: all, or of very many the worst, those in use first, of each host as many."""
+    if len(items) <= MOST_ROWS:
+        return list(items)
+    seen: Counter[tuple[int, int, bool]] = Counter()
+    ranks: dict[int, tuple[int, bool, int]] = {}
+    for item in items:
+        severity, unused = STATUSES.index(item.status), not item.assignments
+        seen[item.host_number, severity, unused] += 1
+        ranks[item.number] = (severity, unused, seen[item.host_number, severity, unused])
+    worst = sorted(items, key=lambda item: ranks[item.number])[:MOST_ROWS]
+    return sorted(worst, key=lambda item: item.number)
+
+
+def _left_out(items: Sequence[Item], name: str, width: int) -> list[str]:
+    if not items:
+        return []
+    counts = Counter(item.status for item in items)
+    told = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+    return _wrap(
+        f"{name}{_GAP}", f"{plural(len(items), 'certificate')} left out here, all in the reports: {told}", width
+    )
+
+
+def _judged_by(report: Report, width: int) -> list[str]:
+    """Which hosts were judged by which profile, when they differ."""
+    if len(report.profiles) == 1:
+        return []
+    lines: list[str] = []
+    for profile in report.profiles:
+        names = list(dict.fromkeys(one_line(host.name) for host in report.hosts if host.profile == profile))
+        lines += _wrap(f"{one_line(profile)}: ", ", ".join(names), width)
+    return lines
 
 
 def _row(item: Item, numbers: str) -> list[str]:

@@ -120,19 +120,22 @@ def headline(report: Report) -> str:
     if not total:
         return "No certificate was read."
     of = f"{counts['unsuitable']} of {plural(total, 'certificate')}"
+    one_product = len(report.products) == 1
+    product = report.product if one_product else "the product of their host"
+    subject = report.product if one_product else "The products of the hosts"
     if counts["unsuitable"]:
         held = cng_held(report)
         way = "re-request or convert" if held == counts["unsuitable"] else "see what to do for"
         them = "it" if counts["unsuitable"] == 1 else "them"
-        return f"{of} cannot be used by {report.product}: {way} {them}."
+        return f"{of} cannot be used by {product}: {way} {them}."
     if counts["undetermined"]:
-        return f"{counts['undetermined']} of {plural(total, 'certificate')} could not be judged for {report.product}."
+        return f"{counts['undetermined']} of {plural(total, 'certificate')} could not be judged for {product}."
     if counts["warning"]:
         return (
-            f"{report.product} can use {_all(total)}, "
+            f"{subject} can use {_all(total)}, "
             f"but {counts['warning']} {'has' if counts['warning'] == 1 else 'have'} a warning."
         )
-    return f"{report.product} can use {_all(total)}."
+    return f"{subject} can use {_all(total)}."
 
 
 def cng_held(report: Report) -> int:
@@ -170,6 +173,9 @@ def asides(report: Report) -> list[str]:
             f"{missing} of {plural(len(report.hosts), 'host')} gave no result, so nothing is known about "
             f"{'its' if missing == 1 else 'their'} certificates."
         )
+    skipped = sum(1 for host in report.hosts if host.status == "skipped")
+    if skipped:
+        told.append(f"{skipped} of {plural(len(report.hosts), 'host')} {'was' if skipped == 1 else 'were'} skipped.")
     troubles = len(report.troubles)
     if troubles:
         told.append(f"{plural(troubles, 'problem')} came up while reading the evidence.")

@@ -7,10 +7,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.record import EvidenceError
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.csv_report import COLUMNS, render_csv
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.files import write_reports
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.json_report import render_json
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.junit import render_junit
 
@@ -51,6 +54,7 @@ def test_json_holds_everything(report):
         "status": "unreachable",
         "message": "The port is closed. Open it.",
         "store": None,
+        "profile": "lync_2013",
         "groups": [],
         "summary": {**report.hosts[2].counts(), "total": 0},
         "certificates": [],
@@ -209,3 +213,35 @@ def test_junit_tells_twins_apart(make_report, make_certificate):
 def test_junit_refuses_an_unknown_choice(report):
     with pytest.raises(ValueError, match="choose one of never"):
         render_junit(report, fail_on="always")
+
+
+def test_each_host_tells_its_own_profile_in_every_report(make_report, make_certificate):
+    hosts = [
+        {"host": "fe01", "profile": "lync_2013", "certificates": [make_certificate("one")]},
+        {"host": "edge01", "profile": "lync_2010", "certificates": [make_certificate("two")]},
+        {"host": "off", "status": "unreachable"},
+    ]
+    report = make_report(hosts)
+    assert [host["profile"] for host in json.loads(render_json(report))["hosts"]] == ["lync_2013", "lync_2010", None]
+    rows = list(csv.DictReader(io.StringIO(render_csv(report))))
+    assert [row["profile"] for row in rows] == ["lync_2013", "lync_2010", ""]
+    cases = ElementTree.fromstring(render_junit(report)).iter("testcase")
+    assert [case.get("classname") for case in cases] == ["lync_2013.fe01", "lync_2010.edge01", "off"]
+
+
+def test_a_spreadsheet_is_told_that_the_names_are_utf_8(make_report, tmp_path):
+    paths = write_reports(make_report([{"host": "東京"}]), tmp_path, fail_on="never")
+    assert Path(paths["report.csv"]).read_bytes().startswith(b"\xef\xbb\xbfrow,")
+    assert Path(paths["report.json"]).read_bytes().startswith(b"{")
+
+
+@pytest.mark.parametrize(
+    ("directory", "named", "why"),
+    [("file", "file", "it is not a directory"), ("taken", "taken/report.json", "Is a directory")],
+)
+def test_what_cannot_be_written_is_named(make_report, tmp_path, directory, named, why):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "taken/report.json").mkdir(parents=True)
+    with pytest.raises(EvidenceError, match=why) as caught:
+        write_reports(make_report([]), tmp_path / directory, fail_on="never")
+    assert f"{tmp_path / named}:" in caught.value.message

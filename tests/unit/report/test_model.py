@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
-from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.gate import exceeds, stops
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.gate import stops
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.steps import (
     MOST_REASONS,
     SEE_TABLE,
@@ -137,16 +137,16 @@ def test_reasons_of_their_own_make_groups_while_they_are_few(count, expected, ma
 @pytest.mark.parametrize(
     ("fail_on", "expected"),
     [
-        ("never", []),
+        ("never", ["edge01", "med01"]),
         ("unsuitable", ["cng", "東京", "edge01", "med01"]),
         ("undetermined", ["cng", "東京", "lost", "damaged", "edge01", "med01"]),
         ("warning", ["cng", "weak", "東京", "lost", "damaged", "edge01", "med01"]),
     ],
 )
 def test_what_stops_a_pipeline(fail_on, expected, report):
-    causes = exceeds(report, fail_on)
-    assert len(causes) == len(expected)
-    assert all(part in cause for part, cause in zip(expected, causes, strict=True))
+    told = " ".join(f"{host}: {causes}" for host, causes in stops(report, fail_on).items())
+    found = [part for part in ("cng", "weak", "東京", "lost", "damaged", "edge01", "med01") if part in told]
+    assert found == expected
 
 
 @pytest.mark.parametrize(
@@ -170,22 +170,9 @@ def test_a_long_list_of_causes_is_cut_with_its_length_told(make_report, make_cer
     assert told.endswith("And 3 more: see the reports.")
 
 
-def test_counts_alone_can_be_judged():
-    counts = {"unsuitable": 1, "undetermined": 2, "warning": 3, "suitable": 4, "problems": 1}
-    assert exceeds(counts, "never") == []
-    assert exceeds(counts, "unsuitable") == ["1 certificate unsuitable."]
-    assert exceeds(counts, "warning") == [
-        "1 certificate unsuitable.",
-        "2 certificates undetermined.",
-        "3 certificates warning.",
-        "1 problem with the evidence.",
-    ]
-
-
 def test_an_unknown_choice_names_the_known_ones(report):
-    for call in (exceeds, stops):
-        with pytest.raises(ValueError, match="never, unsuitable, undetermined, warning"):
-            call(report, "sometimes")
+    with pytest.raises(ValueError, match="never, unsuitable, undetermined, warning"):
+        stops(report, "sometimes")
 
 
 @pytest.mark.parametrize(
@@ -269,5 +256,43 @@ def test_the_asides_tell_what_the_headline_leaves_out(report):
     assert asides(report) == [
         "1 of the unsuitable certificates is in use now.",
         "2 of 6 hosts gave no result, so nothing is known about their certificates.",
+        "1 of 6 hosts was skipped.",
         "1 problem came up while reading the evidence.",
     ]
+
+
+def test_hosts_may_be_judged_by_different_profiles(make_report, make_certificate):
+    report = make_report(
+        [
+            {"host": "edge", "profile": "lync_2010", "product": "Lync Server 2010", "certificates": []},
+            {
+                "host": "fe",
+                "profile": "sfb_2019",
+                "product": "Skype for Business Server 2019",
+                "certificates": [make_certificate("cng", "unsuitable", "ksp")],
+            },
+            {"host": "off", "status": "unreachable"},
+        ]
+    )
+    assert report.profiles == ("lync_2010", "sfb_2019")
+    assert [host.profile for host in report.hosts] == ["lync_2010", "sfb_2019", None]
+    assert headline(report) == (
+        "1 of 1 certificate cannot be used by the product of their host: re-request or convert it."
+    )
+
+
+def test_the_results_tell_the_product_and_not_the_option(make_report):
+    report = make_report([{"host": "a", "profile": "scom", "product": "Operations Manager"}])
+    assert (report.profile, report.product, report.hosts[0].profile) == ("scom", "Operations Manager", "scom")
+
+
+def test_without_any_result_the_option_tells_the_product(make_report):
+    report = make_report([{"host": "a", "status": "unreachable"}])
+    assert (report.profile, report.product) == ("lync_2013", "Lync Server 2013")
+
+
+def test_the_same_reason_is_told_once(make_report, make_certificate):
+    certificates = [make_certificate(f"c{number}", "unsuitable") for number in range(3)]
+    told = stops(make_report([{"host": "a", "certificates": certificates}]), "unsuitable")["a"]
+    assert told.count("The product cannot use a KSP") == 1
+    assert told.count("is unsuitable for the same reason.") == 2

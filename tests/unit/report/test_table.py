@@ -96,9 +96,9 @@ def test_hosts_without_result_problems_and_totals_are_told(report):
     assert "linux01  SKIPPED  Not a Windows host." in lines
     assert "empty01  no certificates  store My" in lines
     assert any(line.startswith("fe02  PROBLEM  HKLM\\...\\0123, offset 12: The blob is damaged.") for line in lines)
-    assert lines[-1] == (
+    assert " ".join(lines[-2:]) == (
         "5 certificates on 6 hosts: 2 unsuitable, 1 undetermined, 1 warning, 1 suitable, 1 problem, "
-        "2 hosts without result"
+        "2 hosts without result, 1 host skipped"
     )
 
 
@@ -108,3 +108,33 @@ def test_nothing_reaches_the_terminal_but_text(hostile):
         character for character in text if unicodedata.category(character) in ("Cc", "Cf", "Cs") and character != "\n"
     ]
     text.encode("utf-8")
+
+
+def test_of_very_many_certificates_each_host_shows_its_worst(make_report, make_certificate):
+    hosts = [
+        {
+            "host": host,
+            "certificates": [
+                make_certificate(f"{host}-{status}-{number}", status)
+                for number in range(90)
+                for status in ("suitable", "unsuitable", "warning")
+            ],
+        }
+        for host in ("a", "b")
+    ]
+    text = render_table(make_report(hosts), 120)
+    assert (text.count("\na     UNSUITABLE"), text.count("\nb     UNSUITABLE")) == (90, 90)
+    assert (text.count("\na     WARNING"), text.count("\nb     WARNING")) == (10, 10)
+    assert "\na  170 certificates left out here, all in the reports: 80 warning, 90 suitable\n" in text
+    assert text.rstrip().endswith(
+        "540 certificates on 2 hosts: 180 unsuitable, 0 undetermined, 180 warning, 180 suitable"
+    )
+
+
+def test_profiles_that_differ_are_told_with_their_hosts(make_report, make_certificate):
+    hosts = [
+        {"host": "fe01", "profile": "lync_2013", "certificates": [make_certificate()]},
+        {"host": "edge01", "profile": "lync_2010", "certificates": [make_certificate()]},
+        {"host": "fe02", "profile": "lync_2013", "certificates": [make_certificate()]},
+    ]
+    assert render_table(make_report(hosts), 120).splitlines()[1:3] == ["lync_2013: fe01, fe02", "lync_2010: edge01"]
