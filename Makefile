@@ -66,7 +66,7 @@ docs: install ## Check the documentation of the modules, filters and tests
 	cd $(INSTALLED) && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --disallow-unknown-collection-refs .
 
 bench: install ## Measure against the bounds and write bench/results
-	cd tests && python ../bench/run.py
+	PYTHONPATH=$(COLLECTIONS):$(CURDIR)/tests python bench/run.py
 
 matrix: install ## The tests with other releases of ansible-core
 	tools/matrix.sh
