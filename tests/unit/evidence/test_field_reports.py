@@ -49,22 +49,32 @@ def only(text: str) -> Certificate:
     return certificate
 
 
+def duration(data: bytes) -> float:
+    """Processor seconds to find that this is no evidence, the best of three."""
+    best = float("inf")
+    for _round in range(3):
+        start = time.process_time()
+        assert detect(data) is None
+        best = min(best, time.process_time() - start)
+    return best
+
+
 @pytest.mark.parametrize(
-    "data",
+    ("before", "unit", "after"),
     [
-        b'{"name": "value = other", ' * 12_000,
-        b"a = b; " * 40_000,
-        b"x\n" + b"\n" * 40_000 + b"x",
-        b"===== " + b"1" * 200_000,
-        b"(sha1)" * 40_000,
-        b"CERT_" * 60_000,
+        (b"", b'{"name": "value = other", ', b""),
+        (b"", b"a = b; ", b""),
+        (b"x\n", b"\n", b"x"),
+        (b"===== ", b"1", b""),
+        (b"", b"(sha1)", b""),
+        (b"", b"CERT_", b""),
     ],
     ids=["json", "script", "blank lines", "digits", "hashes", "constants"],
 )
-def test_a_long_line_of_another_program_is_told_apart_in_little_time(data: bytes):
-    start = time.process_time()
-    assert detect(data) is None
-    assert time.process_time() - start < 3
+def test_the_time_for_text_of_another_program_grows_with_its_length_only(before: bytes, unit: bytes, after: bytes):
+    """Eight times the text took 64 times as long when a pattern began anew at each place."""
+    short, long = (before + unit * (size // len(unit)) + after for size in (40_000, 320_000))
+    assert duration(long) < 24 * max(duration(short), 0.002)
 
 
 @pytest.mark.parametrize("certutil_first", [True, False])

@@ -11,7 +11,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +111,10 @@ def test_faults_scenario() -> None:
     assert plans["wrongpassword"].password != plans["wrongpassword"].machine.accounts["auditor"].password
 
 
-def test_fleet_scenario_is_quick() -> None:
-    start = time.monotonic()
+def test_the_fleet_scenario_makes_its_hosts_and_certificates() -> None:
     scenario = load(SCENARIOS / "fleet.yml")
     assert [len(plan.machine.stores["MY"]) for plan in scenario.hosts] == [40] * 50
     assert len({plan.address for plan in scenario.hosts}) == 50
-    assert time.monotonic() - start < 20
 
 
 @pytest.mark.parametrize(
@@ -158,9 +155,7 @@ def test_a_file_that_is_no_scenario(tmp_path: Path) -> None:
 
 def test_a_running_lab_answers_a_winrm_client(demo: Scenario) -> None:
     winrm = pytest.importorskip("winrm", reason="needs pywinrm")
-    start = time.monotonic()
     with Lab.from_scenario(Path("demo")) as lab:
-        assert time.monotonic() - start < 3
         inventory = yaml.safe_load(lab.inventory_path.read_text("utf-8"))["all"]
         assert set(inventory["children"]["lync"]["children"]) == {"lync_frontends", "lync_directors", "edge"}
         for group, name in (("lync_frontends", "fe02"), ("edge", "edge01"), ("ca", "ca01")):

@@ -137,7 +137,7 @@ def test_a_slow_command_times_out_until_it_ends(server, host):
     begin = time.monotonic()
     with pytest.raises(WinRMOperationTimeoutError):
         protocol.get_command_output_raw(shell, command)
-    assert 0.9 < time.monotonic() - begin < 1.5
+    assert time.monotonic() - begin > 0.9
     assert protocol.get_command_output(shell, command) == (b"ping\n", b"", 0)
     assert server.counters()["fe01"]["operations"]["Receive"] == 2
     assert len(host.calls) == 1

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -146,9 +145,7 @@ def test_a_pool_runs_one_script_after_the_other(server):
 def test_a_slow_script_times_out_until_it_ends(server, host):
     host.seconds = 1.6
     pool = open_pool(server, operation_timeout=1, read_timeout=5)
-    before = time.monotonic()
     assert run(pool, "slow").output == ["slow"]
-    assert time.monotonic() - before < 2.5
     assert server.counters()["fe01"]["operations"]["Receive"] == 4
     assert server.counters()["fe01"]["commands"] == 1
 
