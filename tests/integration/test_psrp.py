@@ -118,7 +118,8 @@ def test_the_result_is_that_of_winrm(audited, name):
 def test_a_host_that_may_not_be_read_says_why_and_what_to_do(audited):
     host = audited["psrp"]["denied"]
     assert host["status"] == "failed"
-    assert "It said: reg.exe : ERROR: Access is denied." in host["message"]
+    assert "ERROR: Access is denied." in host["message"]
+    assert "CategoryInfo" not in host["message"]
     assert "permissions of HKLM" in host["message"]
 
 

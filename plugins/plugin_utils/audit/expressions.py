@@ -40,10 +40,7 @@ def evidence(
             f"The password must be text, not {type(password).__name__}.", remedy="Put it in quotation marks."
         )
     text = content.decode("utf-8", "surrogateescape") if isinstance(content, bytes) else content
-    result = judged(read_content(text, format=format, password=password), _profile(profile), at=_now())
-    for found in (*result["certificates"], *result["requests"]):
-        found["verdict"] = _with_list(found["verdict"])
-    return result
+    return judged(read_content(text, format=format, password=password), _profile(profile), at=_now())
 
 
 def certificates(
@@ -73,7 +70,7 @@ def verdict(certificate: Mapping[str, Any], profile: str = "lync_2013") -> dict[
         ProfileError: there is no such profile.
     """
     record = certificate_from_dict(certificate)
-    return _with_list(judge(record, _profile(profile), at=_now()).as_dict())
+    return judge(record, _profile(profile), at=_now()).as_dict()
 
 
 def is_suitable_for(certificate: Mapping[str, Any], profile: str = "lync_2013") -> bool:
@@ -106,11 +103,6 @@ def _profile(name_or_path: Any) -> Profile:
             remedy="Give a name such as lync_2013.",
         )
     return load(name_or_path)
-
-
-def _with_list(verdict: dict[str, Any]) -> dict[str, Any]:
-    """The verdict with its requirements as a list, which expressions can add to another."""
-    return {**verdict, "requirements": list(verdict["requirements"])}
 
 
 def _all_of(what: str, result: dict[str, Any]) -> list[dict[str, Any]]:

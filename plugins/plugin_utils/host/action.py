@@ -9,11 +9,19 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.release import __version__
 from ansible.utils.unsafe_proxy import wrap_var
 
 from ..profiles.model import ProfileError
 from ..record import EvidenceError
 from .connection import HostError, HostUnreachable, WindowsHost
+
+_TUPLES_ARE_CHEAPER = tuple(int(part) for part in __version__.split(".")[:2]) < (2, 19)
+"""Whether lists of a result are better handed over as tuples.
+
+ansible-core up to 2.18 copies and cleans every list of a result, with all that is in it, but looks into no tuple; and
+expressions see a list all the same, because templating makes one. Later releases show expressions the tuple.
+"""
 
 
 class KeyProviderAction(ActionBase):
@@ -81,8 +89,7 @@ def untrusted(value: Any, texts: dict[str, Any] | None = None) -> Any:
         return found
     if isinstance(value, dict):
         return {untrusted(key, texts): untrusted(item, texts) for key, item in value.items()}
-    if isinstance(value, list):
-        return [untrusted(item, texts) for item in value]
-    if isinstance(value, tuple):
-        return tuple([untrusted(item, texts) for item in value])
+    if isinstance(value, (list, tuple)):
+        items = [untrusted(item, texts) for item in value]
+        return tuple(items) if _TUPLES_ARE_CHEAPER else items
     return value

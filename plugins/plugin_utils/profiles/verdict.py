@@ -60,8 +60,7 @@ class Verdict:
         return {
             "profile": self.profile,
             "status": self.status,
-            # A tuple, because Ansible copies and cleans each list and mapping of a result, but looks into no tuple.
-            "requirements": tuple([requirement.as_dict() for requirement in self.requirements]),
+            "requirements": [requirement.as_dict() for requirement in self.requirements],
         }
 
 
