@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from ..directory.model import DirectoryRole
 from .store import StoredCertificate
 
 OEM_CODE_PAGES = {"en": "cp437", "de": "cp850", "fr": "cp850", "es": "cp850", "ja": "cp932", "zh": "cp936"}
@@ -70,6 +71,8 @@ class Machine:
     oem_console: bool = False
     """True: console tools print in the OEM code page although the client asked for 65001."""
     files: dict[str, bytes] = field(default_factory=dict)
+    directory: DirectoryRole | None = None
+    """None: no domain controller and no AD DS tools."""
 
     @property
     def fqdn(self) -> str:
