@@ -13,7 +13,7 @@ def filter_value(value: str | bytes) -> str:
 
     More than the RFC demands, so that the filter is also one word of plain characters for any shell.
     """
-    data = value.encode("utf-8") if isinstance(value, str) else value
+    data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
     return "".join(chr(byte) if byte in _SAFE_IN_FILTER else f"\\{byte:02x}" for byte in data)
 
 
@@ -35,15 +35,18 @@ def all_of(*filters: str) -> str:
 def rdn(attribute: str, value: str) -> str:
     r"""A relative distinguished name with its value escaped (RFC 4514, 2.4), control characters as ``\xx``."""
     escaped = ""
+    last = len(value) - 1
     for position, character in enumerate(value):
-        if character in _SPECIAL_IN_DN or (position == 0 and character in " #"):
+        if (
+            character in _SPECIAL_IN_DN
+            or (position == 0 and character in " #")
+            or (position == last and character == " ")
+        ):
             escaped += f"\\{character}"
         elif ord(character) < 0x20 or ord(character) == 0x7F:
             escaped += f"\\{ord(character):02x}"
         else:
             escaped += character
-    if escaped.endswith(" ") and not escaped.endswith("\\ "):
-        escaped = escaped[:-1] + "\\ "
     return f"{attribute}={escaped}"
 
 
@@ -58,3 +61,43 @@ def parent(dn: str) -> str:
             return dn[position + 1 :]
         position += 1
     return ""
+
+
+def canonical(dn: str) -> tuple[str, ...]:
+    r"""The relative names of a distinguished name, escapes undone and in one case, for comparing.
+
+    Servers escape differently: ``\,`` and ``\2C``, ``\"`` and ``\22`` are the same (RFC 4514, 2.4).
+    """
+    found: list[str] = []
+    rest = dn
+    while rest:
+        following = parent(rest)
+        own = rest[: len(rest) - len(following) - 1] if following else rest
+        found.append(_unescaped(_trimmed(own)).casefold())
+        rest = following
+    return tuple(found)
+
+
+def _trimmed(text: str) -> str:
+    """Without the spaces around it, but with a last one that is escaped."""
+    trimmed = text.strip(" ")
+    backslashes = len(trimmed) - len(trimmed.rstrip("\\"))
+    return f"{trimmed} " if backslashes % 2 and text.endswith(" ") else trimmed
+
+
+def _unescaped(text: str) -> str:
+    data = bytearray()
+    position = 0
+    while position < len(text):
+        character = text[position]
+        if character == "\\" and position + 1 < len(text):
+            pair = text[position + 1 : position + 3]
+            if len(pair) == 2 and all(digit in "0123456789abcdefABCDEF" for digit in pair):
+                data.append(int(pair, 16))
+                position += 3
+                continue
+            position += 1
+            character = text[position]
+        data += character.encode("utf-8", "surrogatepass")
+        position += 1
+    return data.decode("utf-8", "replace")
