@@ -130,8 +130,11 @@ class WindowsHost:
         """
         return self.run_script(native_call(*arguments) + "\nexit $LASTEXITCODE")
 
-    def run_script(self, script: str) -> Completed:
+    def run_script(self, script: str, stdin: bytes | None = None) -> Completed:
         """Run a PowerShell script of at most :data:`SCRIPT_LIMIT` characters.
+
+        The script reads ``stdin``, which must be ASCII text, with ``$input``: line by line over winrm and ssh, as one
+        text over psrp. It has no limit of length and stays off the command line.
 
         Raises:
             HostError: the script is too long for cmd.exe.
@@ -141,11 +144,13 @@ class WindowsHost:
         if len(script) > SCRIPT_LIMIT:
             raise HostError(f"A script of {len(script)} characters exceeds cmd.exe's limit of 8,191 once encoded.")
         command = script
-        if self._connection.transport.rpartition(".")[2] == "ssh":
-            # winrm and psrp encode what they are given; ssh hands it to whatever shell sshd starts.
+        transport = self._connection.transport.rpartition(".")[2]
+        if transport == "ssh" or (transport == "psrp" and stdin is not None):
+            # winrm and psrp encode what they are given; ssh hands it to whatever shell sshd starts. psrp makes text of
+            # its input only for a command that is encoded already, else it sends an array of bytes (ansible-core 2.18).
             command = self._connection._shell._encode_script(script, strict_mode=False, preserve_rc=False)
         try:
-            exit_code, stdout, stderr = self._connection.exec_command(command, sudoable=False)
+            exit_code, stdout, stderr = self._connection.exec_command(command, in_data=stdin, sudoable=False)
         except AnsibleError:
             raise
         except Exception as exc:

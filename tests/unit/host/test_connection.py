@@ -28,9 +28,11 @@ class Recorder:
         self._shell = shell or Shell()
         self.answer = answer
         self.sent = []
+        self.inputs = []
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
         self.sent.append(cmd)
+        self.inputs.append(in_data)
         return self.answer
 
 
@@ -72,6 +74,30 @@ def test_other_connections_encode_for_themselves(transport):
     connection = Recorder(transport)
     WindowsHost(connection).run_script("hostname")
     assert connection.sent == ["hostname"]
+
+
+@pytest.mark.parametrize("transport", ["winrm", "psrp", "ssh"])
+def test_a_script_without_input_is_sent_without(transport):
+    connection = Recorder(transport)
+    WindowsHost(connection).run_script("hostname")
+    assert connection.inputs == [None]
+
+
+@pytest.mark.parametrize(
+    ("transport", "command"),
+    [
+        ("winrm", "$input"),
+        ("ansible.builtin.winrm", "$input"),
+        ("psrp", "encoded(False,False):$input"),
+        ("ansible.builtin.psrp", "encoded(False,False):$input"),
+        ("ssh", "encoded(False,False):$input"),
+    ],
+)
+def test_a_script_with_input_gets_it_as_text(transport, command):
+    connection = Recorder(transport)
+    WindowsHost(connection).run_script("$input", b"QUJD\r\n")
+    assert connection.sent == [command]
+    assert connection.inputs == [b"QUJD\r\n"]
 
 
 def test_a_script_that_cmd_would_cut_is_refused():
