@@ -19,6 +19,7 @@ from ..powershell.native import split_command_line
 from ..powershell.process import run_script
 from ..tools import Call, find_tool, is_windows_tool
 from ..wire.host import Execution
+from . import files
 from .machine import Machine
 from .messages import say
 
@@ -54,7 +55,7 @@ def _run(machine: Machine, line: str, stdin: bytes, user: str) -> Execution:
         return powershell_process(machine, words, stdin, user)
     if name.lower() == "type":
         return _type(machine, words)
-    tool = find_tool(name)
+    tool = find_tool(name, machine)
     if tool is None:
         if is_windows_tool(name) or name.lower() in (
             "echo",
@@ -81,10 +82,9 @@ def _type(machine: Machine, words: Sequence[str]) -> Execution:
     """The builtin that a raw command reaches on ansible-core 2.19 and 2.20 (seen in its winrm plugin)."""
     output = b""
     for word in words:
-        held = next((data for path, data in machine.files.items() if path.lower() == word.lower()), None)
-        if held is None:
+        if not files.exists(machine, word):
             return _complain(machine, say(machine.language, "file_missing"), 1)
-        output += held
+        output += files.read(machine, word)
     return Execution(output, b"", 0)
 
 

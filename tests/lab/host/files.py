@@ -1,14 +1,35 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of a simulated host. Paths are absolute, with a drive letter, in any case."""
+r"""The files of a simulated host. Paths are absolute, with a drive letter, in any case.
+
+``machine.files`` holds a file by its path and a directory that was made by its path with a backslash at the end. The
+directories above a file that a fixture puts there need no entry; ``C:\``, ``C:\Windows``, ``C:\Windows\Temp`` and
+the temporary directory of every user exist from the start and are never removed.
+"""
 
 from __future__ import annotations
 
+import ntpath
+import re
+
+from ..powershell.errors import NotSimulated
 from .machine import Machine
+
+_FROM_THE_START = re.compile(
+    r"c:|c:\\windows|c:\\windows\\(system32|temp)|c:\\users(\\[^\\]+(\\appdata(\\local(\\temp)?)?)?)?", re.I
+)
+_KNOWN_FORM = re.compile(r"[A-Za-z]:(\\[^\\/:*?\"<>|\x00-\x1f]*[^\\/:*?\"<>|\x00-\x1f .])*\\?")
+_LONGEST = 247
+"""Characters; from here on directories, and from 260 on files, depend on the release and its settings (MAX_PATH)."""
 
 
 class FileFault(Exception):
     """A file that cannot be read or written, in the words of .NET."""
+
+    def __init__(self, message: str, exception: str) -> None:
+        super().__init__(message)
+        self.exception = exception
+        """The type of the exception, without its namespace."""
 
 
 def read(machine: Machine, path: str) -> bytes:
@@ -16,37 +37,75 @@ def read(machine: Machine, path: str) -> bytes:
 
     Raises:
         FileFault: there is none.
+
     """
-    raise NotImplementedError
+    full = full_path(path)
+    held = _held(machine, full)
+    if held is None:
+        _refuse_directory(machine, full)
+        _need_parent(machine, full)
+        raise FileFault(f"Could not find file '{full}'.", "FileNotFoundException")
+    return machine.files[held]
 
 
 def write(machine: Machine, path: str, data: bytes) -> None:
     """Make or replace a file.
 
     Raises:
-        FileFault: its directory does not exist, or the disk is full.
+        FileFault: its directory does not exist.
+
     """
-    raise NotImplementedError
+    full = full_path(path)
+    _refuse_directory(machine, full)
+    _need_parent(machine, full)
+    machine.files[_held(machine, full) or full] = data
 
 
 def exists(machine: Machine, path: str) -> bool:
     """Whether there is a file (not a directory) of this path."""
-    raise NotImplementedError
+    return _held(machine, full_path(path)) is not None
 
 
 def remove(machine: Machine, path: str) -> None:
-    """Remove a file; nothing happens when there is none."""
-    raise NotImplementedError
+    """Remove a file; nothing happens when there is none.
+
+    Raises:
+        FileFault: it is a directory.
+
+    """
+    full = full_path(path)
+    _refuse_directory(machine, full)
+    held = _held(machine, full)
+    if held is not None:
+        _drop(machine, full, [held])
 
 
 def directory_exists(machine: Machine, path: str) -> bool:
     """Whether there is a directory of this path."""
-    raise NotImplementedError
+    full = full_path(path)
+    return _FROM_THE_START.fullmatch(full) is not None or bool(_beneath(machine, full))
 
 
 def make_directory(machine: Machine, path: str) -> None:
-    """Make a directory and those above it."""
-    raise NotImplementedError
+    """Make a directory and those above it.
+
+    Raises:
+        FileFault: there is no such drive, or a file has the path.
+
+    """
+    full = full_path(path)
+    if _held(machine, full) is not None:
+        message = f'Cannot create "{full}" because a file or directory with the same name already exists.'
+        raise FileFault(message, "IOException")
+    drive, *names = full.split("\\")
+    if not directory_exists(machine, drive + "\\"):
+        raise _no_part(full)
+    for number in range(1, len(names) + 1):
+        step = "\\".join([drive, *names[:number]])
+        if _held(machine, step) is not None:
+            raise NotSimulated(f"a directory beneath the file {step}")
+        if not directory_exists(machine, step):
+            machine.files[step + "\\"] = b""
 
 
 def remove_directory(machine: Machine, path: str, *, recursive: bool) -> None:
@@ -54,5 +113,61 @@ def remove_directory(machine: Machine, path: str, *, recursive: bool) -> None:
 
     Raises:
         FileFault: it is not empty and ``recursive`` is false, or it does not exist.
+
     """
-    raise NotImplementedError
+    full = full_path(path)
+    if _held(machine, full) is not None:
+        raise FileFault("The directory name is invalid.\r\n", "IOException")
+    if not directory_exists(machine, full):
+        raise _no_part(full)
+    if _FROM_THE_START.fullmatch(full):
+        raise NotSimulated(f"the removal of {full}")
+    held = _beneath(machine, full)
+    if not recursive and any(name.lower() != full.lower() + "\\" for name in held):
+        raise FileFault("The directory is not empty.\r\n", "IOException")
+    _drop(machine, full, held)
+
+
+def full_path(path: str) -> str:
+    r"""The path as .NET names it in its messages; a drive alone is ``C:``.
+
+    Raises:
+        NotSimulated: a relative path, a share, a device, or one that Windows changes or refuses.
+
+    """
+    full = ntpath.normpath(path)
+    if not ntpath.splitdrive(full)[1].startswith("\\") or not _KNOWN_FORM.fullmatch(full) or len(full) > _LONGEST:
+        raise NotSimulated(f"the path {path!r}")
+    return full.removesuffix("\\")
+
+
+def _held(machine: Machine, full: str) -> str | None:
+    return next((held for held in machine.files if held.lower() == full.lower()), None)
+
+
+def _beneath(machine: Machine, full: str) -> list[str]:
+    """What is held in a directory, at any depth, and the entry of the directory itself."""
+    return [held for held in machine.files if held.lower().startswith(full.lower() + "\\")]
+
+
+def _drop(machine: Machine, full: str, held: list[str]) -> None:
+    """Remove entries; the directory in which they were stays."""
+    for name in held:
+        del machine.files[name]
+    parent = ntpath.dirname(full)
+    if not directory_exists(machine, parent):
+        machine.files[parent + "\\"] = b""
+
+
+def _refuse_directory(machine: Machine, full: str) -> None:
+    if directory_exists(machine, full + "\\"):
+        raise FileFault(f"Access to the path '{full}' is denied.", "UnauthorizedAccessException")
+
+
+def _need_parent(machine: Machine, full: str) -> None:
+    if not directory_exists(machine, ntpath.dirname(full)):
+        raise _no_part(full)
+
+
+def _no_part(full: str) -> FileFault:
+    return FileFault(f"Could not find a part of the path '{full}'.", "DirectoryNotFoundException")

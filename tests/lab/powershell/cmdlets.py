@@ -11,9 +11,10 @@ from ..tools import find_tool
 from .commands import Invocation, command, find_command, load_module, module_of
 from .errors import Break, NotSimulated
 from .formatting import output_lines
-from .members import new_object, property_of
+from .members import property_of
 from .parser import parse
 from .session import Collector
+from .statics import construct
 from .values import PSObject, Script, Value, items_of, to_culture_text, to_integer, to_text, truth
 
 
@@ -244,7 +245,7 @@ def _get_command(invocation: Invocation) -> None:
         module = module_of(text, session)
         # Get-Command lists the cmdlets of modules that are not loaded from 3.0 on, without loading them.
         known = module and (module in session.modules or session.machine.powershell_release >= (3, 0))
-        if known or find_tool(text) or (module is None and find_command(text, session)):
+        if known or find_tool(text, session.machine) or (module is None and find_command(text, session)):
             invocation.sink.emit(PSObject("System.Management.Automation.CommandInfo", {"Name": text}, text))
         else:
             category = f"ObjectNotFound: ({text}:String) [{{0}}], CommandNotFoundException"
@@ -293,9 +294,13 @@ def _invoke_expression(invocation: Invocation) -> None:
 @command("New-Object")
 def _new_object(invocation: Invocation) -> None:
     bound = invocation.bind(["typename", "argumentlist", "property"])
-    name = bound.text("typename") or to_text(bound.rest[0] if bound.rest else "")
+    rest = list(bound.rest)
+    name = to_text(bound.named["typename"] if "typename" in bound.named else rest.pop(0) if rest else None)
+    given = bound.named["argumentlist"] if "argumentlist" in bound.named else rest.pop(0) if rest else []
     properties = bound.named.get("property")
     if isinstance(properties, dict):
         invocation.sink.emit(PSObject("System.Management.Automation.PSCustomObject", dict(properties)))
         return
-    invocation.sink.emit(new_object(name, bound.rest[1:]))
+    if rest:
+        raise NotSimulated(f"New-Object with the further argument {to_text(rest[0])!r}")
+    invocation.sink.emit(construct(name, items_of(given), invocation.session))

@@ -31,6 +31,12 @@ ALIASES = {
     "gmo": "Get-Module",
     "gcm": "Get-Command",
     "gv": "Get-Variable",
+    "ri": "Remove-Item",
+    "rm": "Remove-Item",
+    "rmdir": "Remove-Item",
+    "rd": "Remove-Item",
+    "del": "Remove-Item",
+    "erase": "Remove-Item",
 }
 
 SINCE = {"convertto-json": (3, 0), "convertfrom-json": (3, 0), "get-ciminstance": (3, 0), "get-filehash": (4, 0)}

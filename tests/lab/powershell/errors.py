@@ -42,6 +42,24 @@ class Thrown(PSError):
     """An error raised by ``throw``: it ends the script, whatever the preference."""
 
 
+class DotNetError(Exception):
+    """An exception of a .NET method, by its type without the namespace."""
+
+    def __init__(self, exception: str, message: str) -> None:
+        super().__init__(message)
+        self.exception = exception
+
+
+def invocation_error(method: str, count: int, exception: str, message: str, release: tuple[int, int]) -> PSError:
+    """What PowerShell makes of an exception of a method that was called with ``count`` arguments.
+
+    The identifier is the type of the exception from 3.0 on and ``DotNetMethodException`` in 2.0 (transcripts of both).
+    """
+    text = f'Exception calling "{method}" with "{count}" argument(s): "{message}"'
+    identifier = exception if release >= (3, 0) else "DotNetMethodException"
+    return PSError(ErrorRecord(text, "", identifier, "NotSpecified: (:) [], MethodInvocationException"))
+
+
 class SyntaxFault(Exception):
     """A script that PowerShell would refuse to parse."""
 

@@ -48,6 +48,8 @@ _HASH_KEY = re.compile(r"\w+")
 class ExpressionParser(Scanner):
     """The recursive descent over expressions; a subclass knows statements."""
 
+    _commas = True
+
     def block(self, end: str) -> Block:
         """Statements up to ``end``."""
         raise NotImplementedError
@@ -71,9 +73,12 @@ class ExpressionParser(Scanner):
             return bool(re.compile(rf"[{DASHES}](not|join|split|\d|\$|\()", re.I).match(self.text, self.at))
         return bool(re.compile(r"(0x[0-9a-f]+|\d+(\.\d+)?)(?![\w\\/:-]|\.\w)", re.I).match(self.text, self.at))
 
-    def expression(self) -> Expression:
-        """An expression of any precedence."""
-        return self._binary(_LOGICAL, self._comparison)
+    def expression(self, *, commas: bool = True) -> Expression:
+        """An expression of any precedence; ``commas`` is false where they divide arguments and build no array."""
+        outside, self._commas = self._commas, commas
+        found = self._binary(_LOGICAL, self._comparison)
+        self._commas = outside
+        return found
 
     def array(self, items: Sequence[Expression]) -> ArrayLiteral:
         """An array of the items."""
@@ -155,7 +160,7 @@ class ExpressionParser(Scanner):
 
     def _comma(self) -> Expression:
         items = [self._cast()]
-        while True:
+        while self._commas:
             start = self.at
             self.blanks()
             if not self.accept(","):
@@ -208,11 +213,14 @@ class ExpressionParser(Scanner):
         arguments: list[Expression] = []
         self.blanks(lines=True)
         if not self.accept(")"):
-            # A method's arguments are divided by commas, which build no array here.
-            inner = self.expression()
+            # Each argument is a whole expression (Windows PowerShell Language Specification 3.0, argument-expression).
+            arguments.append(self.expression(commas=False))
             self.blanks(lines=True)
+            while self.accept(","):
+                self.blanks(lines=True)
+                arguments.append(self.expression(commas=False))
+                self.blanks(lines=True)
             self.expect(")")
-            arguments = list(inner.items) if isinstance(inner, ArrayLiteral) else [inner]
         return MethodCall(target, found.group(), tuple(arguments), static)
 
     def _primary(self) -> Expression:

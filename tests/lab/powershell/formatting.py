@@ -9,11 +9,16 @@ import textwrap
 
 from ..host.machine import Machine
 from ..host.messages import say
+from .adsi import COLLECTION
 from .errors import ErrorRecord, NotSimulated
+from .streams import COMPRESSION_MODE
 from .values import DateTime, PSObject, Value, to_culture_text, to_text
 
 _WIDTH = 79
 """A console of 80 columns, the width of a shell without a window."""
+
+_AS_TEXT = ("System.Exception", COMPRESSION_MODE, COLLECTION)
+"""Types whose objects print their text, or are collections of texts; those of the others are tables and lists."""
 
 
 def output_lines(value: Value, machine: Machine) -> list[str]:
@@ -26,9 +31,9 @@ def output_lines(value: Value, machine: Machine) -> list[str]:
         if len(value.properties) < 5:
             raise NotSimulated("the table that objects with few properties print; select and convert them instead")
         return _list(value, machine.language)
-    if isinstance(value, dict | DateTime):
+    if isinstance(value, dict | DateTime) or (isinstance(value, PSObject) and value.type_name not in _AS_TEXT):
         raise NotSimulated(f"the printed form of {value!r}")
-    if isinstance(value, list):
+    if isinstance(value, list | bytes):
         return [line for item in value for line in output_lines(item, machine)]
     return to_text(value).replace("\r\n", "\n").split("\n")
 

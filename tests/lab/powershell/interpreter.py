@@ -6,9 +6,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import members, native, operators
+from ..host.files import FileFault
+from . import members, native, operators, statics
 from .commands import COMMANDS, Invocation, find_command
-from .errors import Break, Continue, ErrorRecord, Exit, NotSimulated, PSError, Return, Thrown
+from .errors import (
+    Break,
+    Continue,
+    DotNetError,
+    ErrorRecord,
+    Exit,
+    NotSimulated,
+    PSError,
+    Return,
+    Thrown,
+    invocation_error,
+)
 from .nodes import (
     ArrayExpression,
     ArrayLiteral,
@@ -163,7 +175,7 @@ class Interpreter:
         if isinstance(target, Member) and target.static and statement.operator == "=":
             reference = self.evaluate(target.target)
             if isinstance(reference, TypeReference):
-                return members.assign_static(reference, target.name, value, self.session)
+                return statics.assign(reference, target.name, value, self.session)
         if isinstance(target, Cast) and isinstance(target.operand, Variable):
             value, target = members.cast(target.type_name, value, self.session), target.operand
         if not isinstance(target, Variable) or target.name.startswith("env:"):
@@ -229,22 +241,23 @@ class Interpreter:
         return native.Argument(None, None, self.evaluate(argument), True)
 
     def script(self, script: Script, sink: Sink, values: list[Value] | None = None, item: Value = _UNSET) -> None:
-        """Run a script block with ``$input``, or with ``$_``."""
-        before = {name: self.session.variables.get(name, _UNSET) for name in ("_", "input")}
-        if values is not None:
-            self.session.variables["input"] = values
-        if item is not _UNSET:
+        """Run a script block with a ``$input`` of its own, or with ``$_``."""
+        before = self.session.variables.get("_", _UNSET)
+        if item is _UNSET:
+            self.session.inputs.append(values or [])
+        else:
             self.session.variables["_"] = item
         try:
             self.run(script.body, sink)
         except Return:
             pass
         finally:
-            for name, value in before.items():
-                if value is _UNSET:
-                    self.session.variables.pop(name, None)
-                else:
-                    self.session.variables[name] = value
+            if item is _UNSET:
+                self.session.inputs.pop()
+            elif before is _UNSET:
+                self.session.variables.pop("_", None)
+            else:
+                self.session.variables["_"] = before
 
     def evaluate(self, node: Expression) -> Value:
         """The value of an expression."""
@@ -284,11 +297,15 @@ class Interpreter:
             raise NotSimulated("a static member of an object")
         if isinstance(node, MethodCall):
             arguments = [self.evaluate(argument) for argument in node.arguments]
-            if isinstance(target, TypeReference):
-                return members.call_static(target, node.name, arguments)
-            return members.call(target, node.name, arguments, self.session)
+            try:
+                if isinstance(target, TypeReference):
+                    return statics.call(target, node.name, arguments, self.session)
+                return members.call(target, node.name, arguments, self.session)
+            except (DotNetError, FileFault) as fault:
+                release = self.session.machine.powershell_release
+                raise invocation_error(node.name, len(arguments), fault.exception, str(fault), release) from fault
         if isinstance(target, TypeReference):
-            return members.static_property(target, node.name, self.session)
+            return statics.property_of(target, node.name, self.session)
         return members.property_of(target, node.name, self.session)
 
     def _unary(self, node: Unary) -> Value:
@@ -324,7 +341,7 @@ class Interpreter:
         if name in session.variables:
             return session.variables[name]
         if name == "input":
-            return session.input_values()
+            return session.read_input()
         if name.startswith("env:"):
             return native.environment(session.machine, session.user).get(name[4:])
         if name == "psversiontable":
@@ -344,7 +361,7 @@ def _drops(redirection: Redirection | None) -> bool:
 def _index(target: Value, index: Value) -> Value:
     if isinstance(target, dict):
         return next((value for key, value in target.items() if key.lower() == to_text(index).lower()), None)
-    if isinstance(target, list | str):
+    if isinstance(target, list | str | bytes):
         if isinstance(index, list):
             return [_index(target, one) for one in index]
         place = to_integer(index)

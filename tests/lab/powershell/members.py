@@ -1,21 +1,39 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Properties and methods of objects, and the few .NET types that scripts name."""
+"""Properties and methods of objects, and conversions."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 
-from .errors import ErrorRecord, NotSimulated, PSError
-from .parser import parse
+from .adsi import COLLECTION, DirectoryEntry
+from .errors import DotNetError, ErrorRecord, NotSimulated, PSError
 from .session import Session
-from .values import DateTime, PSObject, Script, TypeReference, Value, to_culture_text, to_integer, to_text, truth
+from .values import (
+    DateTime,
+    Instance,
+    PSObject,
+    Script,
+    Value,
+    to_bytes,
+    to_culture_text,
+    to_integer,
+    to_text,
+    truth,
+)
 
 UTF8 = PSObject(
     "System.Text.UTF8Encoding", {"EncodingName": "Unicode (UTF-8)", "CodePage": 65001}, "System.Text.UTF8Encoding"
 )
-_UTF8_NAMES = ("text.encoding", "text.utf8encoding")
+
+_GUID_FORMS: dict[str, Callable[[str], str]] = {
+    "n": lambda text: text.replace("-", ""),
+    "d": lambda text: text,
+    "b": lambda text: f"{{{text}}}",
+    "p": lambda text: f"({text})",
+}
+_OPEN = ("System.Management.Automation.PSCustomObject", "Selected.System.Management.Automation.PSCustomObject")
+"""Types whose objects have the properties that were given to them and no others."""
 
 
 def short(type_name: str) -> str:
@@ -36,7 +54,13 @@ def property_of(target: Value, name: str, session: Session) -> Value:
         try:
             return target.get(name)
         except KeyError:
-            return _absent(name, session)
+            if target.type_name in _OPEN:
+                return _absent(name, session)
+            if lower in ("count", "length"):
+                return _count_of_one(name, session)
+            raise NotSimulated(f"the property {name} of {target.type_name}") from None
+    if isinstance(target, Instance):
+        return target.property(name)
     if isinstance(target, dict):
         return next((value for key, value in target.items() if key.lower() == lower), None)
     if isinstance(target, list):
@@ -52,13 +76,10 @@ def property_of(target: Value, name: str, session: Session) -> Value:
         return _error_property(target, lower)
     if isinstance(target, DateTime) and lower in ("year", "month", "day", "hour", "minute", "second"):
         return getattr(target.moment, lower)
-    if lower in ("count", "length") and not isinstance(target, bytes):
-        # A single object has Count and Length from PowerShell 3.0 on (about_Properties).
-        if session.machine.powershell_release >= (3, 0):
-            return 0 if target is None else 1
-        return _absent(name, session)
-    if isinstance(target, bytes) and lower in ("count", "length"):
-        return len(target)
+    if lower in ("count", "length"):
+        if isinstance(target, bytes):
+            return len(target)
+        return _count_of_one(name, session, 0 if target is None else 1)
     if target is None:
         return _absent(name, session)
     raise NotSimulated(f"the property {name} of {to_text(target)!r}")
@@ -68,6 +89,14 @@ def _absent(name: str, session: Session) -> None:
     if session.strict:
         message = f"The property '{name}' cannot be found on this object. Verify that the property exists."
         raise PSError(ErrorRecord(message, error_id="PropertyNotFoundStrict"))
+
+
+def _count_of_one(name: str, session: Session, count: int = 1) -> int | None:
+    """A single object has Count and Length from PowerShell 3.0 on (about_Properties), without strict mode."""
+    if session.machine.powershell_release >= (3, 0) and not session.strict:
+        return count
+    _absent(name, session)
+    return None
 
 
 def _error_property(record: ErrorRecord, name: str) -> Value:
@@ -81,29 +110,50 @@ def _error_property(record: ErrorRecord, name: str) -> Value:
 
 
 def call(target: Value, name: str, arguments: list[Value], session: Session) -> Value:
-    """``target.name(arguments)``."""
+    """``target.name(arguments)``.
+
+    Raises:
+        DotNetError: the method ends by an exception.
+        PSError: there is no object.
+        NotSimulated: a method that the lab does not know.
+
+    """
     lower = name.lower()
     if target is None:
         message = "You cannot call a method on a null-valued expression."
         raise PSError(ErrorRecord(message, error_id="InvokeMethodOnNull"))
+    if isinstance(target, Instance):
+        return target.call(name, arguments)
     if lower == "tostring":
-        if isinstance(target, DateTime) and arguments:
-            return target.formatted(to_text(arguments[0]))
-        if isinstance(target, int) and arguments:
-            raise NotSimulated("ToString of a number with a format")
-        return to_culture_text(target, session.machine.language)
+        return _string_of(target, arguments, session)
     if isinstance(target, DateTime) and lower == "touniversaltime":
         return target.universal()
     if isinstance(target, str):
         return _string_method(target, lower, arguments)
     if isinstance(target, PSObject) and target.type_name == UTF8.type_name and arguments:
         if lower == "getstring":
-            return bytes(arguments[0]).decode("utf-8", "replace")
+            return to_bytes(arguments[0]).decode("utf-8", "replace")
         if lower == "getbytes":
             return to_text(arguments[0]).encode()
     if isinstance(target, dict) and lower == "containskey":
         return any(key.lower() == to_text(arguments[0]).lower() for key in target)
     raise NotSimulated(f"the method {name}")
+
+
+def _string_of(target: Value, arguments: list[Value], session: Session) -> str:
+    """``target.ToString()``, or ``target.ToString(format)``."""
+    if not arguments and not isinstance(target, list | bytes) and not _is(target, COLLECTION):
+        return to_culture_text(target, session.machine.language)
+    if isinstance(target, DateTime) and arguments:
+        return target.formatted(to_text(arguments[0]))
+    form = to_text(arguments[0]).lower() if arguments else ""
+    if _is(target, "System.Guid") and form in _GUID_FORMS:
+        return _GUID_FORMS[form](to_text(target))
+    raise NotSimulated(f"ToString of {target!r} with {len(arguments)} arguments")
+
+
+def _is(value: Value, type_name: str) -> bool:
+    return isinstance(value, PSObject) and value.type_name == type_name
 
 
 def _string_method(text: str, name: str, arguments: list[Value]) -> Value:
@@ -145,50 +195,13 @@ def _substring(text: str, arguments: list[Value]) -> str:
     start = to_integer(arguments[0])
     length = to_integer(arguments[1]) if len(arguments) > 1 else len(text) - start
     if start < 0 or length < 0 or start + length > len(text):
-        message = 'Exception calling "Substring": "Index and length must refer to a location within the string."'
-        raise PSError(ErrorRecord(message, error_id="ArgumentOutOfRangeException"))
+        parameter, message = "length", "Index and length must refer to a location within the string."
+        if start > len(text):
+            parameter, message = "startIndex", "startIndex cannot be larger than length of string."
+        if start < 0 or length < 0 <= len(text) - start:
+            raise NotSimulated("Substring with a negative argument")
+        raise DotNetError("ArgumentOutOfRangeException", f"{message}\r\nParameter name: {parameter}")
     return text[start : start + length]
-
-
-def static_property(target: TypeReference, name: str, session: Session) -> Value:
-    """``[type]::name``."""
-    key = (short(target.name), name.lower())
-    machine = session.machine
-    if key in (("text.encoding", "utf8"), ("console", "outputencoding")):
-        return UTF8
-    if key == ("environment", "newline"):
-        return "\r\n"
-    if key == ("environment", "machinename"):
-        return machine.name.upper()
-    if key == ("environment", "osversion"):
-        return PSObject("System.OperatingSystem", {"Version": version(machine.os_version + ".0")})
-    raise NotSimulated(f"[{target.name}]::{name}")
-
-
-def assign_static(target: TypeReference, name: str, value: Value, session: Session) -> None:
-    """``[type]::name = value``."""
-    if (short(target.name), name.lower()) != ("console", "outputencoding"):
-        raise NotSimulated(f"an assignment to [{target.name}]::{name}")
-    if not (isinstance(value, PSObject) and value.type_name == UTF8.type_name):
-        raise NotSimulated("a console encoding other than UTF-8")
-    session.encoding = "utf-8"
-
-
-def call_static(target: TypeReference, name: str, arguments: list[Value]) -> Value:
-    """``[type]::name(arguments)``."""
-    key = (short(target.name), name.lower())
-    words = [to_text(argument) for argument in arguments]
-    if key in (("scriptblock", "create"), ("management.automation.scriptblock", "create")):
-        return Script(parse(words[0])[0])
-    if key == ("convert", "frombase64string"):
-        return base64.b64decode(words[0])
-    if key == ("convert", "tobase64string"):
-        return base64.b64encode(bytes(arguments[0])).decode()
-    if key == ("string", "isnullorempty"):
-        return not words[0]
-    if key == ("string", "join"):
-        return words[0].join(to_text(item) for item in arguments[1])
-    raise NotSimulated(f"[{target.name}]::{name}()")
 
 
 def version(text: str) -> PSObject:
@@ -211,17 +224,12 @@ def cast(type_name: str, value: Value, session: Session) -> Value:
     if name in ("array", "object[]", "string[]"):
         found = value if isinstance(value, list) else [value]
         return [to_text(item) for item in found] if name == "string[]" else found
+    if name == "byte[]":
+        return to_bytes(value)
+    if name in ("adsi", "directoryservices.directoryentry") and isinstance(value, str):
+        return DirectoryEntry(session.machine, value)
     if name == "void":
         return None
     if name == "scriptblock" and isinstance(value, Script):
         return value
     raise NotSimulated(f"a conversion to [{type_name}] in a session of {session.machine.name}")
-
-
-def new_object(type_name: str, arguments: list[Value]) -> Value:
-    """``New-Object type``."""
-    if short(type_name) in _UTF8_NAMES:
-        return UTF8
-    if short(type_name) in ("psobject", "management.automation.psobject") and not arguments:
-        return PSObject("System.Management.Automation.PSCustomObject")
-    raise NotSimulated(f"New-Object {type_name}")

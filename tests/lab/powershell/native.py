@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..host.machine import Machine
+from ..host.machine import Machine, bare_name
 from ..host.messages import say
 from ..tools import Call, find_tool, is_windows_tool
 from .errors import ErrorRecord, NotSimulated, PSError
@@ -54,7 +54,7 @@ def run(session: Session, name: str, arguments: Sequence[Argument], context: Con
     """
     bare = name.lower()
     nested = bare in _POWERSHELL
-    tool = find_tool(name)
+    tool = find_tool(name, session.machine)
     if tool is None and not nested:
         if is_windows_tool(name):
             raise NotSimulated(f"the command {name}")
@@ -171,9 +171,9 @@ def not_recognized(machine: Machine, name: str, place: tuple[int, int, str]) -> 
 
 def environment(machine: Machine, user: str) -> Mapping[str, str]:
     """The environment variables that scripts ask for."""
-    bare = user.rpartition("\\")[2].partition("@")[0]
+    bare = bare_name(user)
     return {
-        "computername": machine.name.upper(),
+        "computername": machine.name.upper()[:15],
         "userdomain": machine.netbios_domain,
         "userdnsdomain": machine.domain.upper(),
         "username": bare,

@@ -22,6 +22,8 @@ def apply(operator: str, left: Value, right: Value, language: str, version: tupl
         PSError: PowerShell would raise an error.
 
     """
+    if isinstance(left, bytes):
+        left = items_of(left)
     sensitive = len(operator) > 2 and operator[0] == "c" and operator[1:] in _COMPARISONS
     name = operator[1:] if sensitive else operator
     if name in ("in", "notin"):

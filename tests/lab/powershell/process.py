@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from ..host.machine import Machine
 from ..wire.host import Execution
-from . import cmdlets, lync
+from . import cmdlets, filesystem, lync
 from .errors import NOT_SIMULATED_EXIT, Break, Continue, ErrorRecord, Exit, NotSimulated, PSError, Return, SyntaxFault
 from .interpreter import Interpreter
 from .nodes import Block
 from .parser import Parser, parse
 from .session import Session
 
-_REGISTERED = (cmdlets, lync)
+_REGISTERED = (cmdlets, filesystem, lync)
 """Imported for the cmdlets that they register."""
 
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..host.machine import OEM_CODE_PAGES, Machine
+from ..host.machine import ANSI_CODE_PAGES, OEM_CODE_PAGES, Machine
 from ..wire.host import ScriptError, ScriptResult
+from .adsi import COLLECTION
 from .errors import NOT_SIMULATED_EXIT, Break, Continue, ErrorRecord, Exit, NotSimulated, PSError, Return, SyntaxFault
 from .formatting import position_lines
 from .interpreter import Interpreter
@@ -22,9 +23,6 @@ from .parser import parse
 from .process import parse_error
 from .session import Session, native_lines
 from .values import PSObject, Value
-
-ANSI_CODE_PAGES = {"en": "cp1252", "de": "cp1252", "fr": "cp1252", "es": "cp1252", "ja": "cp932", "zh": "cp936"}
-"""The ANSI code page of each display language's usual system locale."""
 
 
 @dataclass
@@ -54,7 +52,7 @@ class RemoteSession(Session):
             NotSimulated: it is not text or a number, and PowerShell would take it apart into its properties.
 
         """
-        if isinstance(value, PSObject) and value.text is not None:
+        if isinstance(value, PSObject) and value.type_name == COLLECTION:
             value = value.text
         if not isinstance(value, str | int):
             raise NotSimulated(f"{type(value).__name__} as output of a remote script; make it text")

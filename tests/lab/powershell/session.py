@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..host.machine import Machine
 from . import clixml
-from .errors import ErrorRecord, PSError
+from .errors import ErrorRecord, NotSimulated, PSError
 from .formatting import error_lines, output_text
 from .values import Value, to_text
 
@@ -89,6 +89,12 @@ class Session:
     """Where a redirection sends error records; the innermost last."""
     encoding: str = "utf-8"
     """[Console]::OutputEncoding; WinRS clients choose code page 65001 for the console."""
+    inputs: list[list[Value] | None] = field(init=False)
+    """What ``$input`` gives the script and each script block that is being run in it, the innermost last; None once
+    it was read."""
+
+    def __post_init__(self) -> None:
+        self.inputs = [self.input_values()]
 
     @property
     def console_encoding(self) -> str:
@@ -143,6 +149,18 @@ class Session:
         wanted = to_text(self.variables.get("progresspreference", "Continue")).lower() == "continue"
         if wanted and self.machine.powershell_release >= (5, 1):
             self.errors.append(clixml.Record("progress", activity))
+
+    def read_input(self) -> list[Value]:
+        """``$input``: an enumerator, which is at its end when it was enumerated (about_Automatic_Variables).
+
+        Raises:
+            NotSimulated: the script asks for it once more, and what it gives depends on what was done with it before.
+
+        """
+        values, self.inputs[-1] = self.inputs[-1], None
+        if values is None:
+            raise NotSimulated("$input for the second time")
+        return values
 
     def input_values(self) -> list[Value]:
         """Standard input as ``$input`` gives it: lines, read as UTF-8 (code page 65001)."""

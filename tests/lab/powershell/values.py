@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -35,6 +35,20 @@ class PSObject:
             if held.lower() == name.lower():
                 return value
         raise KeyError(name)
+
+
+class Instance:
+    """An object of a .NET type that has a state, or members that can fail."""
+
+    type_name: str
+
+    def property(self, name: str) -> Value:
+        """A property, by its name as the script has it."""
+        raise NotSimulated(f"the property {name} of {self.type_name}")
+
+    def call(self, name: str, arguments: Sequence[Value]) -> Value:
+        """A method, by its name as the script has it; one without a result gives None."""
+        raise NotSimulated(f"the method {name} of {self.type_name} with {len(arguments)} arguments")
 
 
 @dataclass(frozen=True)
@@ -111,7 +125,7 @@ def to_culture_text(value: Value, language: str) -> str:
 
 def truth(value: Value) -> bool:
     """The truth value (about_Booleans)."""
-    if isinstance(value, list):
+    if isinstance(value, list | bytes):
         return len(value) > 1 or (len(value) == 1 and truth(value[0]))
     if value is None or isinstance(value, bool | int | str):
         return bool(value)
@@ -120,7 +134,7 @@ def truth(value: Value) -> bool:
 
 def items_of(value: Value) -> list[Value]:
     """What a value gives to a pipeline: an array its items, null one null."""
-    return list(value) if isinstance(value, list) else [value]
+    return list(value) if isinstance(value, list | bytes) else [value]
 
 
 def collapse(items: list[Value]) -> Value:
@@ -143,3 +157,14 @@ def to_integer(value: Value) -> int:
         except ValueError as exc:
             raise NotSimulated(f"the number {value!r}") from exc
     raise NotSimulated(f"the number {value!r}")
+
+
+def to_bytes(value: Value) -> bytes:
+    """A value as a byte array: one, or an array of numbers."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, list):
+        numbers = [to_integer(item) for item in value]
+        if all(0 <= number <= 255 for number in numbers):
+            return bytes(numbers)
+    raise NotSimulated(f"the byte array {value!r}")
