@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 import yaml
 
+from . import scenario_directory
+from .directory.model import Directory
 from .host.machine import Machine
 from .scenario import HostPlan, Scenario, SimulatedHost, load
 from .wire.server import LabServer, ListenerSpec
@@ -25,8 +27,30 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 class Lab:
     """The hosts of a scenario, listening from entry to exit of the context."""
 
-    def __init__(self, scenario: Scenario, *, ports: Literal["real", "free"] = "free", control_port: int = 0) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        ports: Literal["real", "free"] = "free",
+        control_port: int = 0,
+        directory: Directory | None = None,
+    ) -> None:
+        """The lab of a scenario that has been read.
+
+        :param directory: takes the place of the embedded directory and is filled with what the scenario plans.
+
+        Raises:
+            ScenarioError: the directory refuses what the scenario plans.
+        """
         self.scenario = scenario
+        self._forest: Directory | None = None
+        if scenario.directory is not None:
+            members = [
+                (plan.machine, plan.domain_controller)
+                for plan in scenario.hosts
+                if plan.domain_controller or plan.ad_tools
+            ]
+            self._forest = scenario_directory.establish(scenario.directory, members, directory)
         self.server = LabServer(
             [_listener(plan, ports) for plan in scenario.hosts if not plan.offline], control_port=control_port
         )
@@ -34,15 +58,36 @@ class Lab:
         self.inventory_path = Path(self._directory.name) / "inventory.yml"
 
     @classmethod
-    def from_scenario(cls, path: Path, *, ports: Literal["real", "free"] = "free", control_port: int = 0) -> Lab:
+    def from_scenario(
+        cls,
+        path: Path,
+        *,
+        ports: Literal["real", "free"] = "free",
+        control_port: int = 0,
+        directory: Directory | None = None,
+    ) -> Lab:
         """The lab of a scenario file, or of the name of one that comes with the lab.
+
+        :param directory: takes the place of the embedded directory and is filled with what the scenario plans.
 
         Raises:
             ScenarioError: the file cannot be used.
 
         """
         known = SCENARIOS / f"{path}.yml"
-        return cls(load(known if known.is_file() else path), ports=ports, control_port=control_port)
+        scenario = load(known if known.is_file() else path)
+        return cls(scenario, ports=ports, control_port=control_port, directory=directory)
+
+    @property
+    def directory(self) -> Directory:
+        """The directory of the scenario.
+
+        Raises:
+            LookupError: it has none.
+        """
+        if self._forest is None:
+            raise LookupError("the scenario has no directory")
+        return self._forest
 
     @property
     def inventory(self) -> str:

@@ -15,6 +15,24 @@ r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
       groups: {lync: [lync_frontends, edge]}   # groups of groups in the inventory
     cas:
       - {id: contoso, subject: "CN=Contoso Issuing CA 1,DC=contoso,DC=example", crl: "http://..."}
+    directory:                    # none unless it is given
+      domain: corp.example.test   # default: the lab's
+      administrators: [Administrator]          # accounts that may change Public Key Services; all others may read
+      templates:
+        - name: LyncWebServer     # cn
+          display_name: Lync Web Server        # default: the name
+          oid: 1.3.6...           # default: made from the name, the same as in certificates of this template
+          schema: 4               # null: attribute absent
+          private_key_flags: 0x06060000        # default: the usual ones of the schema version
+          providers: [Microsoft Software Key Storage Provider]   # in order; stored as N,Name
+          minimum_key_size: 2048
+          key_spec: 1
+          eku: [1.3.6.1.5.5.7.3.1]             # in both attributes from schema 2 on
+          revision: [100, 4]
+          enroll: [Domain Admins, S-1-5-11]    # who has Enroll; default: the administrators by their full control
+          attributes: {flags: 131680, pKIKeyUsage: {base64: oAA=}, msPKI-RA-Policies: null}   # null removes
+      cas:
+        - {name: Contoso Issuing CA 1, host: ca01.corp.example.test, templates: [LyncWebServer]}
     hosts:
       - name: fe01                # {n} with "count: N" makes N hosts
         roles: [lync_frontends]   # groups in the inventory
@@ -32,6 +50,9 @@ r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
         offline: false            # true: nothing listens
         accounts: {auditor: {password: "...", administrator: false, lync_administrator: false}}
         lync: {version: 2013, roles: [...], cmdlets: true, assignments: {Default: <certificate id or thumbprint>}}
+        domain_controller: false  # true: of the directory
+        ad_tools: false           # true: a member with ldifde.exe
+        variables: {name: value}  # of this host in the inventory
         deny: [registry]          # registry, certutil, lync
         faults: [{kind: cut_before, at: 4}]      # fields of lab.wire.faults.Fault
         max_envelope: 512000      # bytes; default: all output in one Receive, see lab.wire.shell
@@ -71,7 +92,8 @@ from typing import Any
 
 import yaml
 
-from . import pki
+from . import pki, scenario_directory
+from .directory.population import DirectoryPlan
 from .host import cmd
 from .host.build import Workshop, certificates
 from .host.fields import Fields, ScenarioError
@@ -124,6 +146,10 @@ class HostPlan:
     offline: bool = False
     faults: Sequence[Fault] = ()
     max_envelope: int | None = None
+    domain_controller: bool = False
+    ad_tools: bool = False
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    """More variables of the host in the inventory."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +158,7 @@ class Scenario:
 
     hosts: Sequence[HostPlan]
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    directory: DirectoryPlan | None = None
 
     def inventory(self, endpoints: Mapping[str, tuple[str, int, str]]) -> dict[str, Any]:
         """The Ansible inventory; an offline host gets an address at which nothing listens.
@@ -149,6 +176,7 @@ class Scenario:
                 "ansible_user": plan.user,
                 "ansible_password": plan.password,
                 **_connection_variables(plan, scheme),
+                **plan.variables,
             }
             for group in plan.groups or ["ungrouped"]:
                 known = any(name in members["hosts"] for members in children.values())
@@ -197,6 +225,8 @@ def parse(data: object, origin: str) -> Scenario:
     common = {name: defaults.take(name) for name in _SHARED_FIELDS if name in defaults}
     groups = {name: _members(members, origin) for name, members in defaults.named("groups").items()}
     defaults.done()
+    given = top.inner("directory")
+    directory = scenario_directory.read(given, str(common.get("domain", "contoso.example"))) if given else None
     workshop = Workshop(_authorities(top.mappings("cas"), clock), pki.KeyPool(), clock)
     plans: list[HostPlan] = []
     for entry in top.mappings("hosts"):
@@ -211,7 +241,9 @@ def parse(data: object, origin: str) -> Scenario:
             plans.append(_host(fields, name.replace("{n}", f"{number:02}"), workshop, len(plans) + 1))
     top.done()
     _check_unique(plans, origin)
-    return Scenario(tuple(plans), groups)
+    if directory is None and any(plan.domain_controller or plan.ad_tools for plan in plans):
+        raise ScenarioError(f"{origin}: a host with domain_controller or ad_tools needs a directory section")
+    return Scenario(tuple(plans), groups, directory)
 
 
 _SHARED_FIELDS = ("domain", "user", "password", "connection", "transport", "tls")
@@ -219,6 +251,7 @@ _HOST_FIELDS = (
     *_SHARED_FIELDS,
     *("roles", "address", "os", "language", "powershell", "utc_offset", "console"),
     *("inventory_password", "offline", "accounts", "lync", "deny", "faults", "max_envelope", "stores"),
+    *("domain_controller", "ad_tools", "variables"),
 )
 
 
@@ -279,6 +312,9 @@ def _host(entry: Fields, name: str, workshop: Workshop, number: int) -> HostPlan
         offline=entry.flag("offline"),
         faults=tuple(_fault(fault) for fault in entry.mappings("faults")),
         max_envelope=entry.number("max_envelope", 0) or None,
+        domain_controller=entry.flag("domain_controller"),
+        ad_tools=entry.flag("ad_tools"),
+        variables=entry.named("variables"),
     )
     entry.done()
     return plan

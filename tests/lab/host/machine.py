@@ -15,9 +15,18 @@ from .store import StoredCertificate
 OEM_CODE_PAGES = {"en": "cp437", "de": "cp850", "fr": "cp850", "es": "cp850", "ja": "cp932", "zh": "cp936"}
 """The OEM code page of each display language's usual system locale."""
 
+ANSI_CODE_PAGES = {"en": "cp1252", "de": "cp1252", "fr": "cp1252", "es": "cp1252", "ja": "cp932", "zh": "cp936"}
+"""The ANSI code page of each display language's usual system locale."""
+
 SUPPORTED_POWERSHELL = ("2.0", "3.0", "4.0", "5.1")
 
-_DOMAIN_SID = "S-1-5-21-2718281828-3141592653-1618033988"
+DOMAIN_SID = "S-1-5-21-2718281828-3141592653-1618033988"
+"""Of every domain of the lab."""
+
+
+def bare_name(user: str) -> str:
+    r"""A logon name without its domain: ``user`` of ``DOMAIN\\user`` and ``user@domain``."""
+    return user.rpartition("\\")[2].partition("@")[0]
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ class Machine:
 
     def account(self, user: str) -> Account | None:
         r"""The account of a logon name: ``user``, ``DOMAIN\\user`` or ``user@domain``, in any case."""
-        bare = user.rpartition("\\")[2].partition("@")[0].casefold()
+        bare = bare_name(user).casefold()
         return next((account for name, account in self.accounts.items() if name.casefold() == bare), None)
 
     def is_administrator(self, user: str) -> bool:
@@ -124,15 +133,15 @@ class Machine:
     def user_sid(self, user: str) -> str:
         """The SID of an account; 500 is the built-in administrator's relative identifier."""
         names = [name.casefold() for name in self.accounts]
-        bare = user.rpartition("\\")[2].partition("@")[0].casefold()
+        bare = bare_name(user).casefold()
         number = (
             500 if bare in ("administrator", "administrateur") else 1104 + (names.index(bare) if bare in names else 0)
         )
-        return f"{_DOMAIN_SID}-{number}"
+        return f"{DOMAIN_SID}-{number}"
 
     def group_sid(self, relative: int) -> str:
         """The SID of a group of the domain."""
-        return f"{_DOMAIN_SID}-{relative}"
+        return f"{DOMAIN_SID}-{relative}"
 
     def store(self, name: str) -> tuple[str, list[StoredCertificate]] | None:
         """A store by name in any case, with the name of its registry key."""

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..host.machine import Machine
 from .base import Call, Result
 from .certutil import certutil
 from .identity import hostname, whoami
+from .ldifde import ldifde
 from .registry import reg
 
 __all__ = ["Call", "Result", "Tool", "find_tool", "is_windows_tool"]
@@ -16,9 +18,11 @@ __all__ = ["Call", "Result", "Tool", "find_tool", "is_windows_tool"]
 Tool = Callable[[Call], Result]
 
 _TOOLS: dict[str, Tool] = {"reg": reg, "certutil": certutil, "hostname": hostname, "whoami": whoami}
+_DIRECTORY_TOOLS: dict[str, Tool] = {"ldifde": ldifde}
+"""On domain controllers and where the AD DS tools are installed."""
 _SYSTEM_FOLDERS = (r"c:\windows\system32", r"c:\windows\sysnative", r"%systemroot%\system32", r"%windir%\system32")
 _NOT_SIMULATED = (
-    *("certreq", "ldifde", "csvde", "cmd", "net", "net1", "netsh", "sc", "wmic", "ipconfig", "icacls", "takeown"),
+    *("certreq", "csvde", "cmd", "net", "net1", "netsh", "sc", "wmic", "ipconfig", "icacls", "takeown"),
     *("schtasks", "tasklist", "taskkill", "systeminfo", "nltest", "dsquery", "setspn", "gpupdate", "gpresult", "find"),
     *("findstr", "robocopy", "xcopy", "bcdedit", "wevtutil", "cscript", "wscript", "nslookup", "ping", "chcp", "where"),
     *(
@@ -47,9 +51,15 @@ def _bare(name: str) -> str | None:
     return file.removesuffix(".exe")
 
 
-def find_tool(name: str) -> Tool | None:
-    r"""The tool that a command name calls: ``reg``, ``reg.exe``, ``C:\\Windows\\System32\\reg.exe``, in any case."""
-    return _TOOLS.get(_bare(name) or "")
+def find_tool(name: str, machine: Machine | None = None) -> Tool | None:
+    r"""The tool that a command name calls: ``reg``, ``reg.exe``, ``C:\\Windows\\System32\\reg.exe``, in any case.
+
+    :param machine: the host, for tools that not every Windows has; without it they are not found.
+    """
+    bare = _bare(name) or ""
+    if machine is not None and machine.directory is not None and bare in _DIRECTORY_TOOLS:
+        return _DIRECTORY_TOOLS[bare]
+    return _TOOLS.get(bare)
 
 
 def is_windows_tool(name: str) -> bool:

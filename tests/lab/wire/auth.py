@@ -24,7 +24,7 @@ from hmac import compare_digest
 import spnego
 from spnego.exceptions import SpnegoError
 
-from .host import Host
+from .host import Host, NetworkLogon
 
 _ENVIRONMENT = threading.Lock()
 _NTLM_AUTHENTICATE = b"NTLMSSP\x00\x03\x00\x00\x00"
@@ -113,8 +113,8 @@ class Authenticator:
         if not self._pending.complete:
             return Outcome(None, headers)
         self.context, self._pending = self._pending, None
-        self._user = user
-        return Outcome(user, headers, fresh=True)
+        self._user = NetworkLogon(user) if user else None
+        return Outcome(self._user, headers, fresh=True)
 
     def _reject(self) -> Outcome:
         return Outcome(None, self._schemes.challenges(), rejected=True)

@@ -9,6 +9,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
+class NetworkLogon(str):
+    """The name of a user who proved himself without giving the host his password (NTLM, Kerberos without delegation).
+
+    What he starts there has no credentials for a third machine; wherever a user is asked for, this name may stand.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Execution:
     """What one command left behind.
