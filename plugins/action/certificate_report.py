@@ -21,6 +21,7 @@ from ..plugin_utils.report.gate import FAIL_ON, stops
 from ..plugin_utils.report.hosts import play_entries
 from ..plugin_utils.report.model import build_report
 from ..plugin_utils.report.table import render_table
+from ..plugin_utils.report.template_input import template_section
 from ..plugin_utils.version import COLLECTION_VERSION
 
 display = Display()
@@ -39,11 +40,13 @@ class ActionModule(KeyProviderAction):
         "title": {"type": "str"},
         "fail_on": {"type": "str", "choices": list(FAIL_ON), "default": "never"},
         "table": {"type": "bool", "default": True},
+        "templates": {"type": "dict"},
     }
 
     def perform(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         if not arguments["dest"]:
             raise EvidenceError("The option 'dest' is empty.", remedy="Give the directory for the reports.")
+        templates = None if arguments["templates"] is None else template_section(arguments["templates"])
         entries = play_entries(arguments["register"], arguments["hosts"], task_vars)
         # Results tell what they were judged by, by host; the option is for an audit without any.
         profile = None if any(entry["status"] == "ok" for entry in entries) else load(arguments["profile"])
@@ -54,6 +57,7 @@ class ActionModule(KeyProviderAction):
             collection_version=COLLECTION_VERSION,
             profile=profile.name if profile else arguments["profile"],
             product=profile.title if profile else None,
+            templates=templates,
             **options,
         )
         table = render_table(report, width=shutil.get_terminal_size((120, 24)).columns)
@@ -72,6 +76,7 @@ class ActionModule(KeyProviderAction):
             "changed": True,
             "paths": paths,
             "summary": report.counts(),
+            "template_summary": templates.counts() if templates and templates.status == "ok" else None,
             "stops": stops(report, arguments["fail_on"]),
             "table": table.splitlines(),
         }

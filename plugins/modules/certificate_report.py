@@ -12,6 +12,7 @@ version_added: 0.1.0
 description:
   - Collects what M(winpki.keyprovider.certificate_info) returned for each host of the play and writes C(report.json),
     C(report.csv), C(junit.xml) (one test case a certificate) and C(report.html) (one file, no network, no script).
+  - With O(templates) the certificate templates of a forest stand in the same reports, and in C(templates.csv).
   - Says which hosts a pipeline should stop at.
   - Works on the controller. Run it with C(run_once), in a play with the strategy P(ansible.builtin.linear#strategy);
     other strategies do not wait until the last host is done.
@@ -50,6 +51,8 @@ options:
       - What stops a pipeline, in RV(stops) and as failures in C(junit.xml).
       - V(unsuitable) are certificates that the product cannot use; V(undetermined) adds what could not be judged or
         read; V(warning) adds the warnings. A host without a result stops always.
+      - Templates stop no host, because they belong to none. In C(junit.xml) a template that a CA offers is a failure
+        by the same choice, one that no CA offers is skipped, and templates that could not be read are an error.
     type: str
     choices: [never, unsuitable, undetermined, warning]
     default: never
@@ -60,6 +63,14 @@ options:
       - Nothing is printed with C(no_log).
     type: bool
     default: true
+  templates:
+    description:
+      - The registered result of M(winpki.keyprovider.template_info), for a section on the certificate templates.
+        A result that failed or was unreachable is reported as such; one that was skipped counts as not given.
+      - The table shows the templates that a CA offers, and of the others the number, unless no CA offers any. The
+        other reports hold all.
+    type: dict
+    version_added: 0.2.0
 extends_documentation_fragment:
   - winpki.keyprovider.attributes
 attributes:
@@ -83,6 +94,7 @@ author:
   - winpki.keyprovider contributors (@winpki)
 seealso:
   - module: winpki.keyprovider.certificate_info
+  - module: winpki.keyprovider.template_info
 """
 
 EXAMPLES = r"""
@@ -101,6 +113,23 @@ EXAMPLES = r"""
   run_once: true
   register: report
 
+- name: Read the certificate templates on a domain controller
+  winpki.keyprovider.template_info:
+  delegate_to: dc01
+  run_once: true
+  register: forest
+  ignore_errors: true
+  ignore_unreachable: true
+
+- name: Report the templates of the forest too
+  winpki.keyprovider.certificate_report:
+    register: audit
+    templates: "{{ forest }}"
+    dest: build/certificates
+    fail_on: unsuitable
+  run_once: true
+  register: report
+
 - name: Stop the pipeline
   ansible.builtin.fail:
     msg: "{{ report.stops[inventory_hostname] }}"
@@ -109,7 +138,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: The absolute path of each report, by its file name.
+  description: The absolute path of each report, by its file name. C(templates.csv) is there with O(templates) only.
   returned: success
   type: dict
   sample: {report.html: /build/certificates/report.html}
@@ -123,6 +152,14 @@ stops:
   returned: success
   type: dict
   sample: {fe01: Certificate fe01.contoso.example (3F2A9C0D...) is unsuitable.}
+template_summary:
+  description:
+    - The number of certificate templates by verdict and by category, of those with an exposure, and of those that no CA
+      offers. Null without O(templates), and when they could not be read.
+  returned: success
+  type: dict
+  sample: {total: 35, suitable: 3, warning: 12, unsuitable: 20, undetermined: 0, by_category: {csp: 31, ksp: 4},
+    exposed: 0, unpublished: 25}
 table:
   description: The lines of the table of verdicts.
   returned: success

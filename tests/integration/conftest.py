@@ -4,17 +4,20 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lab.directory import samba_dc
 from lab.runtime import Lab
+from programs import missing
 
 TOP = Path(__file__).parents[2]
 SCENARIOS = TOP / "tests/lab/scenarios"
@@ -123,3 +126,28 @@ def lab_of(tmp_path: Path) -> Any:
     yield start
     for lab in running:
         lab.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[samba_dc.SambaDomainController]:
+    """A real domain controller; tests leave its directory as they found it.
+
+    ``reader`` is a plain user of the domain, ``editor`` one who may write certificate templates.
+    """
+    if reason := samba_dc.reason_missing():
+        missing(reason, "samba")
+    accounts = [
+        samba_dc.Account("reader", "Reader-Passw0rd"),
+        samba_dc.Account("editor", "Editor-Passw0rd", ("Enterprise Admins",)),
+    ]
+    with samba_dc.SambaDomainController(tmp_path_factory.mktemp("samba"), accounts=accounts) as controller:
+        yield controller
+
+
+@pytest.fixture(scope="session")
+def python_ldap() -> None:
+    """The library that the way over LDAP needs."""
+    try:
+        importlib.import_module("ldap")
+    except ImportError as exc:
+        missing(f"python-ldap is not installed ({exc})", "python-ldap")

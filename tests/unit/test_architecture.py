@@ -18,10 +18,14 @@ MAY_IMPORT = {
     "evidence": {"providers"},
     "profiles": {"providers"},
     "report": {"providers"},
+    "directory": set(),
+    "template": {"directory", "profiles", "providers"},
     "host": {"profiles"},
-    "audit": {"evidence", "host", "profiles", "providers", "report"},
+    "access": {"directory", "host"},
+    "audit": {"access", "evidence", "host", "profiles", "providers", "report", "template"},
+    "enforce": {"access", "audit", "directory", "host", "template"},
 }
-PURE = ("providers", "evidence", "profiles", "report")
+PURE = ("providers", "evidence", "profiles", "report", "directory", "template")
 
 
 def imports(path: Path) -> set[str]:

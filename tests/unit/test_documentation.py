@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.winpki.keyprovider.plugins.doc_fragments import directory
 from ansible_collections.winpki.keyprovider.plugins.doc_fragments.attributes import ModuleDocFragment
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils import version
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.evidence.formats import FORMATS
@@ -24,6 +25,8 @@ def documented_options(name):
     options = dict(documentation["options"])
     if "winpki.keyprovider.attributes.profile" in documentation["extends_documentation_fragment"]:
         options.update(yaml.safe_load(ModuleDocFragment.PROFILE)["options"])
+    if "winpki.keyprovider.directory" in documentation["extends_documentation_fragment"]:
+        options.update(yaml.safe_load(directory.ModuleDocFragment.DOCUMENTATION)["options"])
     return options
 
 
@@ -64,8 +67,13 @@ def test_the_role_has_a_default_for_each_documented_variable():
     role = TOP / "roles/lync_certificates"
     specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
     defaults = yaml.safe_load((role / "defaults/main.yml").read_text())
+    documented = {}
     for entry in specs.values():
-        assert {name: rules["default"] for name, rules in entry["options"].items()} == defaults
+        for name, rules in entry["options"].items():
+            assert documented.setdefault(name, rules) == rules, name
+    required = {name for name, rules in documented.items() if rules.get("required")}
+    assert required == {"lync_certificates_template"}
+    assert {name: rules["default"] for name, rules in documented.items() if name not in required} == defaults
 
 
 def test_no_file_of_code_is_longer_than_500_lines():

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 SCRIPT_LIMIT = 2900
 """Characters of script that fit in cmd.exe's 8,191 once encoded as UTF-16LE and base64 (3 x 8/3, less the call)."""
@@ -151,8 +151,18 @@ class WindowsHost:
             command = self._connection._shell._encode_script(script, strict_mode=False, preserve_rc=False)
         try:
             exit_code, stdout, stderr = self._connection.exec_command(command, in_data=stdin, sudoable=False)
-        except AnsibleError:
+        except AnsibleConnectionFailure:
             raise
+        except AnsibleError as exc:
+            if stdin is None:
+                raise
+            # The winrm plugin says so, with all that the command had printed, when a Send got no answer; the command
+            # may have run to its end (seen with ansible-core 2.18).
+            reason = str(exc).partition(";")[0].strip()
+            raise HostUnreachable(
+                f"The connection to the host broke while a command was given its input: {reason}.",
+                remedy="Check the network and the WinRM service of the host, then run it again.",
+            ) from exc
         except Exception as exc:
             # The winrm plugin lets the exceptions of requests and pywinrm through when a connection breaks later than
             # at its first message (seen with ansible-core 2.18: requests.exceptions.ConnectionError).

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .model import Host, Item, Report, Trouble
+from .model import Host, Item, Judged, Report, Trouble
 from .wording import key_spec_text, printable, provider_type_text, public_key_text
 
 COLUMNS = (
@@ -62,23 +62,41 @@ _BETWEEN = "; "
 
 def render_csv(report: Report) -> str:
     """Render report.csv. Written as ``utf-8-sig`` Excel shows names of every language right."""
+    return csv_text(COLUMNS, (row for host in report.hosts for row in _of_host(host)))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """A table as the text of a file: header, and rows in which absent values are empty cells."""
     output = io.StringIO(newline="")
-    writer = csv.DictWriter(output, COLUMNS, restval="", lineterminator="\r\n")
+    writer = csv.DictWriter(output, columns, restval="", lineterminator="\r\n")
     writer.writeheader()
-    for host in report.hosts:
-        if host.status != "ok" or not (host.items or host.troubles):
-            reason = host.message or "The host answered; it has no certificate in this store."
-            writer.writerow(_cells(host, {"row": "host", "reason": reason}))
-        for item in host.items:
-            writer.writerow(_cells(host, _of_item(item)))
-        for trouble in host.troubles:
-            writer.writerow(_cells(host, _of_trouble(trouble)))
+    for row in rows:
+        writer.writerow({column: _cell(value) for column, value in row.items()})
     return output.getvalue()
 
 
-def _cells(host: Host, row: Mapping[str, Any]) -> dict[str, str]:
+def judged_cells(judged: Judged) -> dict[str, Any]:
+    """The findings about a certificate or a template, each different text once."""
+    findings = judged.findings
+    return {
+        "requirements": [f"{finding.name}={finding.status}" for finding in findings],
+        "found": _distinct(finding.actual for finding in findings),
+        "reason": _distinct(finding.reason for finding in findings),
+        "remedy": _distinct(finding.remedy for finding in findings),
+        "source": _distinct(finding.source for finding in findings),
+        "confidence": _distinct(finding.confidence for finding in findings),
+    }
+
+
+def _of_host(host: Host) -> Iterator[dict[str, Any]]:
     common = {"host": host.name, "host_status": host.status, "store": host.store, "profile": host.profile}
-    return {column: _cell(value) for column, value in {**common, **row}.items()}
+    if host.status != "ok" or not (host.items or host.troubles):
+        reason = host.message or "The host answered; it has no certificate in this store."
+        yield {**common, "row": "host", "reason": reason}
+    for item in host.items:
+        yield {**common, **_of_item(item)}
+    for trouble in host.troubles:
+        yield {**common, **_of_trouble(trouble)}
 
 
 def _cell(value: Any) -> str:
@@ -107,7 +125,6 @@ def _of_item(item: Item) -> dict[str, Any]:
     key = certificate.get("key") or {}
     source = certificate.get("source") or {}
     template = certificate.get("template") or {}
-    findings = item.findings
     return {
         "row": "certificate",
         "verdict": item.status,
@@ -133,12 +150,7 @@ def _of_item(item: Item) -> dict[str, Any]:
         "template": template.get("name") or template.get("display_name") or template.get("oid"),
         "origin": source.get("origin"),
         "place": source.get("place"),
-        "requirements": [f"{finding.name}={finding.status}" for finding in findings],
-        "found": _distinct(finding.actual for finding in findings),
-        "reason": _distinct(finding.reason for finding in findings),
-        "remedy": _distinct(finding.remedy for finding in findings),
-        "source": _distinct(finding.source for finding in findings),
-        "confidence": _distinct(finding.confidence for finding in findings),
+        **judged_cells(item),
         "notes": certificate.get("notes"),
     }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..record import EvidenceError
 from .csv_report import render_csv
+from .csv_templates import render_template_csv
 from .html import render_html
 from .json_report import render_json
 from .junit import render_junit
@@ -17,7 +18,7 @@ from .model import Report
 
 
 def write_reports(report: Report, directory: Path, *, fail_on: str) -> dict[str, str]:
-    """Write report.json, report.csv, junit.xml and report.html; return their absolute paths by name.
+    """Write the reports, templates.csv with templates only; return their absolute paths by name.
 
     Each file is replaced at once, so that a pipeline never collects half a report.
 
@@ -30,6 +31,8 @@ def write_reports(report: Report, directory: Path, *, fail_on: str) -> dict[str,
         "junit.xml": render_junit(report, fail_on=fail_on),
         "report.html": render_html(report),
     }
+    if report.templates:
+        texts["templates.csv"] = render_template_csv(report.templates)
     target = Path(os.path.abspath(directory))
     path = target
     try:

@@ -77,12 +77,9 @@ def host_entries(
     turns = result.get("results")
     if isinstance(turns, (list, tuple)) and turns:
         return [found for turn in turns for found in host_entries(name, turn, groups, register=register, place=place)]
-    if result.get("unreachable"):
-        return [{**entry, "status": "unreachable", "message": f"{_message(result).rstrip('.')}. {_WAY_OUT}"}]
-    if result.get("failed"):
-        return [{**entry, "status": "failed", "message": _message(result)}]
-    if result.get("skipped"):
-        return [{**entry, "status": "skipped", "message": _message(result)}]
+    if outcome := not_done(result):
+        status, message = outcome
+        return [{**entry, "status": status, "message": message}]
     if not isinstance(result.get("certificates"), (list, tuple)):
         return [_not_a_result(entry, register, "it has no 'certificates'")]
     return [
@@ -103,5 +100,12 @@ def _not_a_result(entry: Mapping[str, Any], register: str, why: str) -> dict[str
     return {**entry, "status": "failed", "message": message}
 
 
-def _message(result: Mapping[str, Any]) -> str:
-    return str(result.get("msg") or result.get("skip_reason") or "No message.")
+def not_done(result: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The status of a task that did not give what it was run for, and why; ``None`` when it did.
+
+    The status is one of :data:`model.HOST_STATUSES` but for ``ok``.
+    """
+    message = str(result.get("msg") or result.get("skip_reason") or "No message.")
+    if result.get("unreachable"):
+        return "unreachable", f"{message.rstrip('.')}. {_WAY_OUT}"
+    return next(((status, message) for status in ("failed", "skipped") if result.get(status)), None)

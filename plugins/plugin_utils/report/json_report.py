@@ -26,6 +26,14 @@ The shape, which ``schema_version`` counts; keys may be added within a version, 
         problems         [{origin, place, message, remedy}]
     steps                what to do, most urgent first
       - remedy, status, certificates, hosts   text, verdict, number, list of names
+    templates            the certificate templates; null when nobody asked for them
+      status             ok | failed | unreachable
+      message            why there is no result; null for ok
+      directory          {server, configuration}, texts or null
+      summary            {total, suitable, warning, undetermined, unsuitable, by_category: {csp, ksp}, exposed,
+                         unpublished}
+      items              as template_info returns them
+      problems           [{origin, place, message, remedy}]
 """
 
 from __future__ import annotations
@@ -37,6 +45,7 @@ from typing import Any
 
 from .model import HOST_STATUSES, Report
 from .steps import steps
+from .templates import TemplateSection
 from .wording import headline
 
 SCHEMA_VERSION = 1
@@ -97,8 +106,20 @@ def render_json(report: Report) -> str:
             }
             for step in steps(report)
         ],
+        "templates": _templates(report.templates) if report.templates else None,
     }
     return json.dumps(_plain(document), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _templates(section: TemplateSection) -> dict[str, Any]:
+    return {
+        "status": section.status,
+        "message": section.message,
+        "directory": {"server": section.server, "configuration": section.configuration},
+        "summary": section.counts(),
+        "items": [item.template for item in section.items],
+        "problems": [problem.as_dict() for problem in section.problems],
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """junit.xml: one test suite a host, one test case a certificate, so that a pipeline's page shows the audit.
 
+Certificate templates have a suite of their own.
+
 The shape is that of junit-10.xsd of the Jenkins xUnit plugin: ``failure`` is a verdict that stops the pipeline,
 ``error`` a host or a piece of evidence without result, ``skipped`` what could not be judged and does not stop it,
 ``system-out`` everything there is to say.
@@ -10,11 +12,16 @@ The shape is that of junit-10.xsd of the Jenkins xUnit plugin: ``failure`` is a 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from xml.etree import ElementTree
 
+from ..record import Problem
 from .gate import failing_statuses
-from .model import Host, Item, Report, Trouble
+from .model import Host, Item, Judged, Report, Trouble
+from .templates import CATEGORY_WORDS, FLAG_WORDS, UNPUBLISHED, TemplateItem, TemplateSection
 from .wording import certificate_name, key_spec_text, one_line, printable, provider_type_text
+
+TEMPLATE_SUITE = "certificate templates"
 
 
 def render_junit(report: Report, *, fail_on: str = "unsuitable") -> str:
@@ -30,51 +37,85 @@ def render_junit(report: Report, *, fail_on: str = "unsuitable") -> str:
     failing = failing_statuses(fail_on)
     root = ElementTree.Element("testsuites", {"name": one_line(report.title)})
     for host in report.hosts:
-        root.append(_suite(report, host, failing))
+        root.append(_host_suite(report, host, failing))
+    if report.templates:
+        root.append(_template_suite(report, report.templates, failing))
     totals = {name: sum(int(suite.get(name, "0")) for suite in root) for name in ("tests", "failures", "errors")}
     root.attrib.update({**{name: str(total) for name, total in totals.items()}, "time": "0"})
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(report: Report, host: Host, failing: tuple[str, ...]) -> ElementTree.Element:
-    suite = ElementTree.Element("testsuite", {"name": one_line(host.name)})
-    properties = ElementTree.SubElement(suite, "properties")
-    for name, value in (
-        ("profile", host.profile),
-        ("store", host.store),
-        ("collection_version", report.collection_version),
-    ):
-        if value:
-            ElementTree.SubElement(properties, "property", {"name": name, "value": one_line(value)})
-    class_name = one_line(f"{host.profile}.{host.name}" if host.profile else host.name)
-    used: Counter[str] = Counter()
+class _Suite:
+    """A test suite in the making."""
 
-    def case(name: str) -> ElementTree.Element:
+    def __init__(self, report: Report, name: str, class_name: str, properties: Mapping[str, str | None]) -> None:
+        self._report = report
+        self._class_name = one_line(class_name)
+        self._used: Counter[str] = Counter()
+        self._element = ElementTree.Element("testsuite", {"name": one_line(name)})
+        holder = ElementTree.SubElement(self._element, "properties")
+        for key, value in {**properties, "collection_version": report.collection_version}.items():
+            if value:
+                ElementTree.SubElement(holder, "property", {"name": key, "value": one_line(value)})
+
+    def case(self, name: str) -> ElementTree.Element:
+        """A new test case; those of the same name are numbered."""
         name = one_line(name)
-        used[name] += 1
-        if used[name] > 1:
-            name += f" ({used[name]})"
-        return ElementTree.SubElement(suite, "testcase", {"name": name, "classname": class_name, "time": "0"})
+        self._used[name] += 1
+        if self._used[name] > 1:
+            name += f" ({self._used[name]})"
+        attributes = {"name": name, "classname": self._class_name, "time": "0"}
+        return ElementTree.SubElement(self._element, "testcase", attributes)
 
+    def finished(self, hostname: str) -> ElementTree.Element:
+        """The suite with its counts."""
+        self._element.attrib.update(
+            {
+                "tests": str(len(self._element.findall("testcase"))),
+                "failures": str(len(self._element.findall("testcase/failure"))),
+                "errors": str(len(self._element.findall("testcase/error"))),
+                "skipped": str(len(self._element.findall("testcase/skipped"))),
+                "time": "0",
+                "timestamp": self._report.generated_at.strftime("%Y-%m-%dT%H:%M:%S"),
+                "hostname": one_line(hostname),
+            }
+        )
+        return self._element
+
+
+def _host_suite(report: Report, host: Host, failing: tuple[str, ...]) -> ElementTree.Element:
+    class_name = f"{host.profile}.{host.name}" if host.profile else host.name
+    suite = _Suite(report, host.name, class_name, {"profile": host.profile, "store": host.store})
     if host.status != "ok":
-        _host_outcome(case("host"), host)
+        _host_outcome(suite.case("host"), host)
     for item in host.items:
-        _item_outcome(case(_item_name(item)), item, failing)
+        _outcome(suite.case(_item_name(item)), item, "certificate", _item_text(item), failing)
     for trouble in host.troubles:
-        _trouble_outcome(case(f"problem: {trouble.origin} {trouble.place or ''}"), trouble)
-    suite.attrib.update(
-        {
-            "tests": str(len(suite.findall("testcase"))),
-            "failures": str(len(suite.findall("testcase/failure"))),
-            "errors": str(len(suite.findall("testcase/error"))),
-            "skipped": str(len(suite.findall("testcase/skipped"))),
-            "time": "0",
-            "timestamp": report.generated_at.strftime("%Y-%m-%dT%H:%M:%S"),
-            "hostname": one_line(host.name),
-        }
+        _trouble_outcome(suite.case(f"problem: {trouble.origin} {trouble.place or ''}"), trouble)
+    return suite.finished(host.name)
+
+
+def _template_suite(report: Report, section: TemplateSection, failing: tuple[str, ...]) -> ElementTree.Element:
+    class_name = f"{section.profile}.{TEMPLATE_SUITE}" if section.profile else TEMPLATE_SUITE
+    suite = _Suite(
+        report,
+        TEMPLATE_SUITE,
+        class_name,
+        {"profile": section.profile, "forest": section.forest, "server": section.server},
     )
-    return suite
+    if section.status != "ok":
+        _told(suite.case("directory"), "error", section.status, section.message or "", printable(section.message or ""))
+    for item in section.items:
+        case = suite.case(item.name)
+        if item.published_on:
+            _outcome(case, item, "template", _template_text(item), failing)
+        else:
+            ElementTree.SubElement(case, "skipped", {"message": UNPUBLISHED})
+            ElementTree.SubElement(case, "system-out").text = _template_text(item)
+    for problem in section.problems:
+        _trouble_outcome(suite.case(f"problem: {problem.origin} {problem.place or ''}"), problem)
+    return suite.finished(section.server or section.forest or TEMPLATE_SUITE)
 
 
 def _host_outcome(case: ElementTree.Element, host: Host) -> None:
@@ -84,17 +125,16 @@ def _host_outcome(case: ElementTree.Element, host: Host) -> None:
         _told(case, "error", host.status, host.message or "", printable(host.message or ""))
 
 
-def _trouble_outcome(case: ElementTree.Element, trouble: Trouble) -> None:
+def _trouble_outcome(case: ElementTree.Element, trouble: Trouble | Problem) -> None:
     lines = [trouble.message, f"Where: {trouble.origin}" + (f", {trouble.place}" if trouble.place else "")]
     if trouble.remedy:
         lines.append(f"What to do: {trouble.remedy}")
     _told(case, "error", "problem", trouble.message, printable("\n".join(lines)))
 
 
-def _item_outcome(case: ElementTree.Element, item: Item, failing: tuple[str, ...]) -> None:
+def _outcome(case: ElementTree.Element, item: Judged, noun: str, text: str, failing: tuple[str, ...]) -> None:
     message = next((finding.reason for finding in item.findings if finding.reason), None)
-    message = message or f"The certificate is {item.status}."
-    text = _item_text(item)
+    message = message or f"The {noun} is {item.status}."
     if item.status in failing:
         _told(case, "failure", item.status, message, text)
         return
@@ -128,6 +168,36 @@ def _item_text(item: Item) -> str:
         ("Valid until", certificate.get("not_after")),
         ("Evidence", ", ".join(str(source[part]) for part in ("origin", "place") if source.get(part))),
     )
+    return _text(facts, item)
+
+
+def _template_text(item: TemplateItem) -> str:
+    template = item.template
+    facts = (
+        ("Verdict", item.status),
+        ("Display name", template.get("display_name")),
+        ("Published on", ", ".join(item.published_on) or "no CA"),
+        ("Category", CATEGORY_WORDS[item.category]),
+        ("Providers", ", ".join(item.providers) or "any of the category"),
+        ("Key", item.key_text),
+        ("Key spec", key_spec_text(template)),
+        ("Schema version", template.get("schema_version")),
+        ("Revision", item.revision),
+        *((f"{label} flags", ", ".join(item.flags(word))) for word, label in FLAG_WORDS.items()),
+        *item.compatibility,
+        ("OID", template.get("oid")),
+        ("DN", template.get("dn")),
+        *(("Inconsistent", sentence) for sentence in item.inconsistencies),
+        *(
+            (f"Exposed to {exposure.title}", f"{exposure.reason or ''} {exposure.remedy or ''}")
+            for exposure in item.exposures
+        ),
+    )
+    return _text(facts, item)
+
+
+def _text(facts: Iterable[tuple[str, object]], item: Judged) -> str:
+    """All there is to say: the facts, then what was found about each requirement."""
     lines = [f"{name}: {one_line(str(value))}" for name, value in facts if value]
     for finding in item.findings:
         lines.append("")

@@ -7,9 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .summary import status_of, summary
+
+if TYPE_CHECKING:
+    from .templates import TemplateSection
 
 HOST_STATUSES = ("failed", "unreachable", "skipped", "ok")
 """What may have become of a host, worst first."""
@@ -20,12 +23,12 @@ FINDING_STATUSES = ("unmet", "unknown", "warning")
 VERDICT_OF = {"unmet": "unsuitable", "unknown": "undetermined", "warning": "warning"}
 """The verdict that a finding leads to when it decides."""
 
-_NO_REASON = "No reason was reported."
+NO_REASON = "No reason was reported."
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A requirement that a certificate does not plainly meet. Texts are as the profile gives them."""
+    """A requirement that a certificate or a template does not plainly meet. Texts are as the profile gives them."""
 
     name: str
     status: str
@@ -39,19 +42,15 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Item:
-    """One certificate of a host with the verdict on it."""
+class Judged:
+    """What a profile judged, with the verdict on it."""
 
-    host: str
-    host_number: int
     number: int
-    """Counts the certificates of the report from 1, in the order of the hosts."""
-    certificate: Mapping[str, Any]
-    """As in results: ``record.Certificate.as_dict()`` with ``verdict`` and ``assignments``."""
+    """Counts its like in the report from 1."""
     status: str
     """One of :data:`summary.STATUSES`."""
     findings: tuple[Finding, ...]
-    """Those that decide the verdict first, then the worst first; empty for a suitable certificate."""
+    """Those that decide the verdict first, then the worst first; empty when all is well."""
 
     @property
     def deciding(self) -> tuple[Finding, ...]:
@@ -62,6 +61,16 @@ class Item:
     def further(self) -> tuple[Finding, ...]:
         """The findings that are not what the verdict comes from."""
         return tuple(finding for finding in self.findings if VERDICT_OF[finding.status] != self.status)
+
+
+@dataclass(frozen=True)
+class Item(Judged):
+    """One certificate of a host. The number goes on from host to host."""
+
+    host: str
+    host_number: int
+    certificate: Mapping[str, Any]
+    """As in results: ``record.Certificate.as_dict()`` with ``verdict`` and ``assignments``."""
 
     @property
     def assignments(self) -> tuple[str, ...]:
@@ -117,6 +126,8 @@ class Report:
     """UTC."""
     collection_version: str
     hosts: tuple[Host, ...]
+    templates: TemplateSection | None = None
+    """The certificate templates; ``None`` when nobody asked for them."""
 
     @property
     def profile(self) -> str:
@@ -155,6 +166,7 @@ def build_report(
     profile: str,
     title: str = "Key providers of certificates",
     product: str | None = None,
+    templates: TemplateSection | None = None,
 ) -> Report:
     """Put the results of an audit together.
 
@@ -168,6 +180,7 @@ def build_report(
         profile: the name of the profile that the verdicts come from, for hosts that do not tell.
         title: stands at the top of the page and in the tab of the browser.
         product: the name of that product in sentences; the profile's name when not given.
+        templates: what :func:`template_input.template_section` made of the certificate templates.
 
     Raises:
         ValueError: ``generated_at`` has no time zone.
@@ -177,8 +190,8 @@ def build_report(
     products: dict[str, str] = {}
     for data in hosts:
         if (data.get("status") or "ok") == "ok":
-            judged_by = _text(data.get("profile"))
-            products.setdefault(judged_by or profile, (_text(data.get("product")) if judged_by else product) or "")
+            judged_by = text_of(data.get("profile"))
+            products.setdefault(judged_by or profile, (text_of(data.get("product")) if judged_by else product) or "")
     products = products or {profile: product or ""}
     profiles = tuple(products)
     built: list[Host] = []
@@ -193,26 +206,27 @@ def build_report(
         generated_at=generated_at.astimezone(timezone.utc),
         collection_version=collection_version,
         hosts=tuple(built),
+        templates=templates,
     )
 
 
 def _host(number: int, data: Mapping[str, Any], before: int, profile: str | None) -> Host:
-    name = _text(data.get("host")) or "(unnamed host)"
+    name = text_of(data.get("host")) or "(unnamed host)"
     status = data.get("status") or "ok"
-    message = _text(data.get("message"))
+    message = text_of(data.get("message"))
     if status not in HOST_STATUSES:
         message = message or f"The host has the unknown status {status!r}."
         status = "failed"
     if status != "ok" and not message:
-        message = _NO_REASON
+        message = NO_REASON
     certificates = data.get("certificates") or ()
     return Host(
         name=name,
         number=number,
         status=status,
         message=message,
-        store=_text(data.get("store")),
-        profile=_text(data.get("profile")) or profile,
+        store=text_of(data.get("store")),
+        profile=text_of(data.get("profile")) or profile,
         groups=tuple(str(group) for group in data.get("groups") or ()),
         items=tuple(
             Item(
@@ -221,7 +235,7 @@ def _host(number: int, data: Mapping[str, Any], before: int, profile: str | None
                 number=before + index,
                 certificate=certificate,
                 status=status_of(certificate),
-                findings=_findings(certificate),
+                findings=findings_of(certificate, "certificate"),
             )
             for index, certificate in enumerate(certificates, 1)
         ),
@@ -229,42 +243,48 @@ def _host(number: int, data: Mapping[str, Any], before: int, profile: str | None
             Trouble(
                 host=name,
                 host_number=number,
-                origin=_text(problem.get("origin")) or name,
-                place=_text(problem.get("place")),
-                message=_text(problem.get("message")) or _NO_REASON,
-                remedy=_text(problem.get("remedy")),
+                origin=text_of(problem.get("origin")) or name,
+                place=text_of(problem.get("place")),
+                message=text_of(problem.get("message")) or NO_REASON,
+                remedy=text_of(problem.get("remedy")),
             )
             for problem in data.get("problems") or ()
         ),
     )
 
 
-def _findings(certificate: Mapping[str, Any]) -> tuple[Finding, ...]:
-    verdict = certificate.get("verdict") or {}
+def findings_of(judged: Mapping[str, Any], noun: str) -> tuple[Finding, ...]:
+    """The findings about a certificate or a template, as results show it, in the order of :attr:`Judged.findings`.
+
+    Args:
+        judged: what has the ``verdict``.
+        noun: what it is called in a sentence.
+    """
+    verdict = judged.get("verdict") or {}
     found = [
         Finding(
-            name=_text(requirement.get("name")) or "requirement",
-            status=_text(requirement.get("status")) or "unknown",
-            expected=_text(requirement.get("expected")),
-            actual=_text(requirement.get("actual")),
-            reason=_text(requirement.get("reason")),
-            remedy=_text(requirement.get("remedy")),
-            source=_text(requirement.get("source")),
-            confidence=_text(requirement.get("confidence")),
+            name=text_of(requirement.get("name")) or "requirement",
+            status=text_of(requirement.get("status")) or "unknown",
+            expected=text_of(requirement.get("expected")),
+            actual=text_of(requirement.get("actual")),
+            reason=text_of(requirement.get("reason")),
+            remedy=text_of(requirement.get("remedy")),
+            source=text_of(requirement.get("source")),
+            confidence=text_of(requirement.get("confidence")),
         )
         for requirement in verdict.get("requirements") or ()
     ]
     found = [finding for finding in found if finding.status in FINDING_STATUSES]
-    if not found and status_of(certificate) == "undetermined":
+    status = status_of(judged)
+    if not found and status == "undetermined":
         found.append(
             Finding(
                 name="verdict",
                 status="unknown",
-                reason="No requirement was judged for this certificate.",
+                reason=f"No requirement was judged for this {noun}.",
                 remedy="Run the audit again with a profile that judges it.",
             )
         )
-    status = status_of(certificate)
     return tuple(
         sorted(
             found,
@@ -273,7 +293,7 @@ def _findings(certificate: Mapping[str, Any]) -> tuple[Finding, ...]:
     )
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
     """Text for a person: ``None`` for nothing, lists joined, everything else as ``str`` gives it."""
     if value is None or value == "" or value == []:
         return None

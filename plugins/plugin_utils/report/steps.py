@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What to do, grouped by remedy, and certificates grouped by what was found about them."""
+"""What to do, grouped by remedy, and certificates or templates grouped by what was found about them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from .model import VERDICT_OF, Finding, Item, Report, Trouble
+from .model import VERDICT_OF, Finding, Item, Judged, Report, Trouble
 from .summary import STATUSES
 from .wording import one_line
 
@@ -19,6 +20,8 @@ MOST_FOUND = 3
 
 SEE_TABLE = "(see the table)"
 """Stands in a shared reason for what was found and differs too much."""
+
+J = TypeVar("J", bound=Judged)
 
 
 @dataclass(frozen=True)
@@ -74,25 +77,33 @@ def steps(report: Report) -> tuple[Step, ...]:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Certificates whose verdict comes from the same requirements."""
+class Group(Generic[J]):
+    """Certificates, or templates, whose verdict comes from the same requirements."""
 
     status: str
     findings: tuple[Finding, ...]
     """The deciding findings as all of them share them. A text that differs between them is ``None``; a reason that
     differs by what was found alone names all that was found, or has :data:`SEE_TABLE` in its place."""
-    items: tuple[Item, ...]
+    items: tuple[J, ...]
 
 
-def groups(report: Report) -> tuple[Group, ...]:
+def groups(report: Report) -> tuple[Group[Item], ...]:
     """The certificates by what was found, worst verdict first, then by how many of them are in use."""
-    alike: dict[tuple[str, ...], list[Item]] = {}
-    for item in report.items:
-        alike.setdefault((item.status, *(finding.name for finding in item.deciding)), []).append(item)
-    found = [Group(part[0].status, _shared(part), tuple(part)) for items in alike.values() for part in _parts(items)]
     return tuple(
-        sorted(found, key=lambda group: (STATUSES.index(group.status), -in_use(group.items), -len(group.items)))
+        sorted(
+            alike(report.items),
+            key=lambda group: (STATUSES.index(group.status), -in_use(group.items), -len(group.items)),
+        )
     )
+
+
+def alike(items: Iterable[J]) -> tuple[Group[J], ...]:
+    """Certificates or templates by what was found, worst verdict first, then the largest group."""
+    together: dict[tuple[str, ...], list[J]] = {}
+    for item in items:
+        together.setdefault((item.status, *(finding.name for finding in item.deciding)), []).append(item)
+    found = [Group(part[0].status, _shared(part), tuple(part)) for same in together.values() for part in _parts(same)]
+    return tuple(sorted(found, key=lambda group: (STATUSES.index(group.status), -len(group.items))))
 
 
 def in_use(items: Iterable[Item]) -> int:
@@ -107,14 +118,14 @@ def shared_reason(finding: Finding) -> str | None:
     return finding.reason
 
 
-def _parts(items: list[Item]) -> list[list[Item]]:
-    by_reason: dict[tuple[str | None, ...], list[Item]] = {}
+def _parts(items: list[J]) -> list[list[J]]:
+    by_reason: dict[tuple[str | None, ...], list[J]] = {}
     for item in items:
         by_reason.setdefault(tuple(map(shared_reason, item.deciding)), []).append(item)
     return list(by_reason.values()) if len(by_reason) <= MOST_REASONS else [items]
 
 
-def _shared(items: Sequence[Item]) -> tuple[Finding, ...]:
+def _shared(items: Sequence[Judged]) -> tuple[Finding, ...]:
     return tuple(_common(findings) for findings in zip(*(item.deciding for item in items), strict=True))
 
 

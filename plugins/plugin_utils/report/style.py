@@ -158,6 +158,10 @@ tbody small{display:block;font-weight:400;margin-top:.15rem}
 .certs th:nth-child(4){width:20%}
 .certs th code{display:block;margin-top:.2rem;font-weight:400}
 .certs b{font-weight:600}
+.order{list-style:decimal;padding-left:1.3em}
+.about{max-width:85ch;margin-bottom:1rem}
+.about p+p,.steps p+p{margin-top:.35rem}
+.certs.templates th:nth-child(1),.certs.templates th:nth-child(4){width:27%}
 .group{margin-top:1rem}
 .group.u{border-left:5px solid var(--bad)}
 .group.w{border-left:5px solid var(--warn)}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Count certificates by verdict and by kind of key: the ``summary`` of every result."""
+"""Count by verdict and by kind: the ``summary`` of every result."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from ..record import KeyKind
 STATUSES = ("unsuitable", "undetermined", "warning", "suitable")
 """The possible verdicts, worst first."""
 
+CATEGORIES = ("csp", "ksp")
+"""The kinds of provider that a template may ask for."""
+
 KINDS: tuple[str, ...] = get_args(KeyKind)
 
 
-def status_of(certificate: Mapping[str, Any]) -> str:
-    """The verdict on a certificate; without one that is known here, it is ``undetermined``."""
-    status = (certificate.get("verdict") or {}).get("status")
+def status_of(judged: Mapping[str, Any]) -> str:
+    """The verdict on a certificate or a template; without one that is known here, it is ``undetermined``."""
+    status = (judged.get("verdict") or {}).get("status")
     return status if status in STATUSES else "undetermined"
 
 
@@ -42,3 +45,17 @@ def summary(certificates: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     result.update((status, statuses[status]) for status in reversed(STATUSES))
     result["by_kind"] = {kind: kinds[kind] for kind in KINDS}
     return result
+
+
+def template_summary(templates: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Count templates as they stand in results: by verdict and category, the exposed and those that no CA offers."""
+    seen = list(templates)
+    statuses = Counter(map(status_of, seen))
+    categories = Counter(template["category"] for template in seen)
+    return {
+        "total": len(seen),
+        **{status: statuses[status] for status in reversed(STATUSES)},
+        "by_category": {category: categories[category] for category in CATEGORIES},
+        "exposed": sum(bool(template.get("exposures")) for template in seen),
+        "unpublished": sum(not template["published_on"] for template in seen),
+    }

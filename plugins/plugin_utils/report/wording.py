@@ -179,4 +179,6 @@ def asides(report: Report) -> list[str]:
     troubles = len(report.troubles)
     if troubles:
         told.append(f"{plural(troubles, 'problem')} came up while reading the evidence.")
+    if report.templates:
+        told += report.templates.asides()
     return told

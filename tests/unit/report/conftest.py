@@ -19,6 +19,7 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.record import (
     Source,
 )
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.model import Report, build_report
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.template_input import template_section
 
 AT = datetime(2025, 11, 22, 13, 24, tzinfo=timezone(timedelta(hours=1)))
 
@@ -149,6 +150,129 @@ def hostile_fleet() -> list[dict[str, Any]]:
     ]
 
 
+TEMPLATE_REQUIREMENTS: dict[str, list[dict[str, Any]]] = {
+    **REQUIREMENTS,
+    "unsuitable": [
+        {
+            "name": "key_provider",
+            "status": "unmet",
+            "expected": "a legacy CSP",
+            "actual": "a KSP",
+            "reason": "The template makes keys in a KSP.",
+            "remedy": "Make it a template for legacy providers.",
+            "source": "https://example.com/templates?a=1&b=2",
+            "confidence": "high",
+        }
+    ],
+}
+
+ESC1: dict[str, Any] = {
+    "name": "ESC1",
+    "certain": True,
+    "principals": [{"sid": "S-1-5-11", "name": "Authenticated Users"}],
+    "reason": "Authenticated Users can have a certificate in the name of anyone.",
+    "remedy": "Take Enroll from them.",
+    "source": "https://example.com/esc1",
+}
+
+
+def flag_word(*names: str) -> dict[str, Any]:
+    """A flag word as template_info shows it, whatever its value."""
+    return {"value": 16, "hex": "0x00000010", "names": list(names)}
+
+
+def template(name: str = "LyncWeb", status: str = "suitable", **changes: Any) -> dict[str, Any]:
+    """A certificate template as template_info returns it; offered by a CA unless the changes say otherwise."""
+    csp = status != "unsuitable"
+    provider = KEYS["csp" if csp else "ksp"].provider
+    return {
+        "name": name,
+        "display_name": f"{name} Display",
+        "dn": f"CN={name},CN=Certificate Templates,CN=Public Key Services,CN=Services,CN=Configuration,DC=corp",
+        "oid": "1.3.6.1.4.1.311.21.8.1.2.3",
+        "schema_version": 4,
+        "category": "csp" if csp else "ksp",
+        "providers": [provider],
+        "any_provider": False,
+        "consistent": True,
+        "inconsistencies": [],
+        "key_spec": 1,
+        "minimum_key_size": 2048,
+        "key_algorithm": "RSA",
+        "key_usage": ["digitalSignature", "keyEncipherment"],
+        "private_key_flags": {
+            **flag_word("EXPORTABLE_KEY"),
+            "minimum_ca": "Windows Server 2016",
+            "minimum_client": "Windows 10",
+        },
+        "enrollment_flags": flag_word("AUTO_ENROLLMENT"),
+        "subject_name_flags": flag_word("ENROLLEE_SUPPLIES_SUBJECT"),
+        "general_flags": flag_word("MACHINE_TYPE", "IS_MODIFIED"),
+        "revision": {"major": 100, "minor": 4},
+        "extended_key_usage": ["1.3.6.1.5.5.7.3.1"],
+        "application_policies": ["1.3.6.1.5.5.7.3.1"],
+        "issuance": {"application_policies": [], "properties": {}},
+        "signatures_required": 0,
+        "supersedes": [],
+        "published_on": ["Contoso Issuing CA"],
+        "exposures": [],
+        "verdict": {"profile": "lync_2013", "status": status, "requirements": TEMPLATE_REQUIREMENTS[status]},
+        **changes,
+    }
+
+
+def forest(*templates: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The registered result of template_info."""
+    return {
+        "changed": False,
+        "failed": False,
+        "templates": list(templates),
+        "problems": [],
+        "enrolment_services": [],
+        "directory": {"server": "dc01.corp.example.test", "configuration": "CN=Configuration,DC=corp,DC=example"},
+        "product": "Lync Server 2013",
+        **changes,
+    }
+
+
+def mixed_forest() -> dict[str, Any]:
+    """Templates with every verdict, exposed and inconsistent ones, two that no CA offers, and a problem."""
+    problem = Problem("dc01", "The flags are no number.", "Repair the attribute.", "CN=Broken").as_dict()
+    broken = "The template asks for a CSP, but lists a KSP: clients cannot enrol with it."
+    listed = [KEYS["csp"].provider, "Microsoft Enhanced Cryptographic Provider v1.0", "Acme Box"]
+    return forest(
+        template("Good", providers=listed, published_on=["Contoso Issuing CA", "Contoso CA 2"]),
+        template("Ksp", "unsuitable", exposures=[ESC1]),
+        template("KspToo", "unsuitable", consistent=False, inconsistencies=[broken]),
+        template("Lost", "undetermined", exposures=[{**ESC1, "certain": False, "principals": []}]),
+        template("Short", "warning", providers=[], any_provider=True),
+        template("Unused", "unsuitable", published_on=[]),
+        template("UnusedToo", "suitable", published_on=[], oid=None, display_name=None, schema_version=1),
+        problems=[problem],
+    )
+
+
+def hostile_forest() -> dict[str, Any]:
+    """A forest in which every text is hostile."""
+    requirement = {**dict.fromkeys(REQUIREMENTS["unsuitable"][0], HOSTILE), "status": "unmet"}
+    exposure = {**dict.fromkeys(ESC1, HOSTILE), "certain": False, "principals": [{"sid": HOSTILE, "name": HOSTILE}]}
+    flags = {**flag_word(HOSTILE), "minimum_ca": HOSTILE, "minimum_client": HOSTILE}
+    texts = dict.fromkeys(("display_name", "dn", "oid", "key_algorithm"), HOSTILE)
+    listed = ("providers", "inconsistencies", "extended_key_usage", "supersedes", "published_on")
+    lists = {key: [f"={HOSTILE}"] for key in listed}
+    words = ("private_key_flags", "enrollment_flags", "subject_name_flags", "general_flags")
+    verdict = {"profile": HOSTILE, "status": "unsuitable", "requirements": [requirement]}
+    evil = template(HOSTILE, exposures=[exposure], **texts, **lists, **dict.fromkeys(words, flags), verdict=verdict)
+    return forest(
+        evil,
+        evil,
+        {**evil, "published_on": []},
+        problems=[{"origin": HOSTILE, "place": HOSTILE, "message": HOSTILE, "remedy": HOSTILE}],
+        directory={"server": HOSTILE, "configuration": HOSTILE},
+        product=HOSTILE,
+    )
+
+
 def make(hosts: list[dict[str, Any]], **options: Any) -> Report:
     """A report of some hosts."""
     defaults: dict[str, Any] = {
@@ -168,6 +292,39 @@ def make_certificate() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def make_report() -> Callable[..., Report]:
     return make
+
+
+@pytest.fixture
+def make_template() -> Callable[..., dict[str, Any]]:
+    return template
+
+
+@pytest.fixture
+def make_forest() -> Callable[..., dict[str, Any]]:
+    return forest
+
+
+@pytest.fixture
+def with_templates() -> Callable[..., Report]:
+    """A report of the fleet with the templates of a result of template_info."""
+    return lambda result, **options: make(fleet(), templates=template_section(result), **options)
+
+
+@pytest.fixture
+def mixed() -> Report:
+    """A report of the fleet with templates of every sort."""
+    return make(fleet(), templates=template_section(mixed_forest()))
+
+
+@pytest.fixture
+def hostile_templates() -> Report:
+    return make(hostile_fleet(), templates=template_section(hostile_forest()))
+
+
+@pytest.fixture
+def unread() -> Report:
+    """A report whose templates could not be read."""
+    return make(fleet(), templates=template_section({"failed": True, "msg": "dc01: access <denied>. Ask."}))
 
 
 @pytest.fixture

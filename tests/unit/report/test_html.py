@@ -9,10 +9,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.html import MOST_OPEN, render_html
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.html import render_html
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.html_parts import MOST_OPEN
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.style import PAIRS, PALETTES, stylesheet
 
-VOID = {"meta", "link", "br"}
+VOID = {"meta", "link", "br", "wbr"}
 
 
 class Page(HTMLParser):

@@ -1,0 +1,341 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make one template what is wanted: read, plan, save, apply, read back, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..access.model import Directory
+from ..audit.templates import read_forest
+from ..directory.change import Add, Change, Modify
+from ..directory.entry import Entry
+from ..directory.errors import NO_SUCH_ATTRIBUTE, DirectoryError
+from ..directory.ldif import write_changes, write_deletion, write_replacement
+from ..directory.naming import canonical
+from ..host.connection import HostError
+from ..template import schema
+from ..template.duplicate import Duplicate, new_name_of, plan_duplicate
+from ..template.exposure import exposures
+from ..template.forest import Forest
+from ..template.plan import AttributeChange, Plan, plan_template
+from ..template.publication import Publication, plan_publication
+from ..template.state import TemplateState, template_of
+from ..template.wanted import TemplateError, Wanted, checked_key_size, checked_providers
+from ..template.wording import attribute_lines, value_texts
+from .backup import Backup, save
+
+
+@dataclass(frozen=True)
+class TemplateWish:
+    """What a task asks for."""
+
+    name: str
+    wanted: Wanted
+    publish_on: tuple[str, ...] | None
+    withdraw_from_others: bool
+    backup_dir: Path
+
+
+@dataclass(frozen=True)
+class Work:
+    """What has to be done in the directory, and what will be there then."""
+
+    before: TemplateState
+    """The template that was asked for, as it is."""
+    outcome: TemplateState
+    """The template that CAs are to offer, as it is to be."""
+    plan: Plan | None
+    duplicate: Duplicate | None
+    publication: Publication
+    notes: tuple[str, ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """In the order in which they have to be made."""
+        own: tuple[Change, ...] = ()
+        if self.plan and self.plan.changes:
+            own = (self.plan.modify,)
+        elif self.duplicate:
+            own = self.duplicate.adds
+        return own + self.publication.modifies
+
+    @property
+    def action(self) -> str:
+        """``none``, ``modify``, ``duplicate`` or ``publish``."""
+        if self.duplicate:
+            return "duplicate"
+        if self.plan and self.plan.changes:
+            return "modify"
+        return "publish" if self.changes else "none"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The ``plan`` mapping of results."""
+        return {
+            "action": self.action,
+            "template": self.outcome.name,
+            "changes": [
+                {
+                    "attribute": change.attribute,
+                    "before": value_texts(change.attribute, change.old),
+                    "after": value_texts(change.attribute, change.new),
+                    "reason": change.reason,
+                }
+                for change in (self.plan.changes if self.plan else ())
+            ],
+            "new_objects": [add.dn for add in (self.duplicate.adds if self.duplicate else ())],
+            "publication": self.publication.as_dict(),
+            "notes": list(self.notes),
+        }
+
+
+def enforce_template(directory: Directory, wish: TemplateWish, *, check: bool, at: datetime) -> dict[str, Any]:
+    """Do it and return the result of the module, ``diff`` and ``warnings`` with it.
+
+    Args:
+        directory: the forest's.
+        wish: what is asked for.
+        check: plan only.
+        at: the moment, UTC, for the names of the backup files.
+
+    Raises:
+        TemplateError: the wish cannot or may not be fulfilled; nothing was changed.
+        DirectoryError: the directory could not be read or changed, or holds something else afterwards.
+    """
+    providers, warnings = checked_providers(wish.wanted.providers)
+    size = checked_key_size(wish.wanted.minimum_key_size)
+    wish = replace(wish, wanted=replace(wish.wanted, providers=providers, minimum_key_size=size))
+    forest = read_forest(directory)
+    work = plan_work(forest, wish)
+    _refuse_exposure(work)
+    result: dict[str, Any] = {
+        "changed": bool(work.changes),
+        "before": forest.shown(work.before),
+        "plan": work.as_dict(),
+        "backup": None,
+        "diff": diff(work),
+    }
+    if told := [*warnings, *_warnings(work)]:
+        result["warnings"] = told
+    if not work.changes or check:
+        result["after"] = {**forest.shown(work.outcome), "published_on": _published(forest, work)}
+        return result
+    backup = _save(forest, work, wish.backup_dir, at)
+    result["backup"] = backup.as_dict()
+    after = _apply(directory, forest, work, backup)
+    state = after.by_name(work.outcome.name)
+    assert state is not None  # _apply has compared it
+    result["after"] = after.shown(state)
+    return result
+
+
+def plan_work(forest: Forest, wish: TemplateWish) -> Work:
+    """Everything that has to be done for a wish.
+
+    Raises:
+        TemplateError: it cannot or may not be fulfilled.
+    """
+    before = forest.find(wish.name)
+    plan: Plan | None = None
+    duplicate: Duplicate | None = None
+    if before.schema_version == 3 and wish.wanted.schema_3 == "supersede":
+        successor = forest.by_name(new_name_of(before, wish.wanted))
+        if successor is None:
+            duplicate = plan_duplicate(forest, before, wish.wanted)
+            outcome, notes = duplicate.state, duplicate.notes
+        else:
+            if before.name.casefold() not in (name.casefold() for name in successor.supersedes):
+                raise TemplateError(
+                    f"There is a template {successor.name!r} already, and it does not supersede {before.name!r}.",
+                    place=successor.dn,
+                    remedy="Give another new_name, or name that template itself.",
+                )
+            plan = plan_template(successor, wish.wanted)
+    else:
+        plan = plan_template(before, wish.wanted)
+    if plan:
+        outcome, notes = template_of(plan.outcome) if plan.changes else plan.state, plan.notes
+    publication = plan_publication(forest.services, outcome.name, wish.publish_on, wish.withdraw_from_others)
+    return Work(before, outcome, plan, duplicate, publication, notes)
+
+
+def diff(work: Work) -> list[dict[str, str]]:
+    """The attributes before and after, one element an object, as ``--diff`` prints it."""
+    found = []
+    for change in work.changes:
+        if isinstance(change, Add):
+            lines = "".join(attribute_lines(name, values) for name, values in change.attributes)
+            found.append(_diff(change.dn, "", lines))
+        elif work.plan and change.dn == work.plan.state.dn:
+            rows = work.plan.changes
+            found.append(_diff(change.dn, _lines(rows, new=False), _lines(rows, new=True)))
+        else:
+            values = [(row.attribute, row.delete, row.add) for row in change.modifications]
+            before = "".join(attribute_lines(name, old) for name, old, new in values)
+            after = "".join(attribute_lines(name, new) for name, old, new in values)
+            found.append(_diff(change.dn, before, after))
+    return found
+
+
+def _lines(changes: Sequence[AttributeChange], *, new: bool) -> str:
+    return "".join(attribute_lines(change.attribute, change.new if new else change.old) for change in changes)
+
+
+def _diff(dn: str, before: str, after: str) -> dict[str, str]:
+    return {"before_header": dn, "after_header": dn, "before": before, "after": after}
+
+
+def _refuse_exposure(work: Work) -> None:
+    """Nothing that is written here may newly let a low-privileged account have a certificate in any name."""
+    known = {found.name for found in exposures(work.plan.state)} if work.plan else set()
+    for found in exposures(work.outcome):
+        where = ", ".join(service.name for service in work.publication.add)
+        if found.certain and (work.duplicate or found.name not in known or where):
+            what = f"publish it on {where}" if where else "write that"
+            raise TemplateError(
+                f"The template {work.outcome.name!r} would be open to {found.name}: {found.reason} "
+                f"This module does not {what}.",
+                place=work.outcome.dn,
+                remedy=found.remedy,
+            )
+
+
+def _warnings(work: Work) -> list[str]:
+    return [f"{work.outcome.name} ({risk.name}): {risk.reason} {risk.remedy}" for risk in exposures(work.outcome)]
+
+
+def _published(forest: Forest, work: Work) -> list[str]:
+    """The CAs that offer the template once the plan is carried out."""
+    gone = {service.name for service in work.publication.remove}
+    kept = [name for name in forest.published_on(work.outcome.name) if name not in gone]
+    return sorted([*kept, *(service.name for service in work.publication.add)], key=str.casefold)
+
+
+def _save(forest: Forest, work: Work, directory: Path, at: datetime) -> Backup:
+    services = (*work.publication.add, *work.publication.remove)
+    entries = [work.plan.state.entry if work.plan else work.before.entry, *(service.entry for service in services)]
+    comment = (
+        f"As read from {forest.server} at {at:%Y-%m-%d %H:%M:%S} UTC, before winpki.keyprovider.template changed it."
+    )
+    return save(directory, work.before.name, entries, _restore(work), comment=comment, at=at)
+
+
+def _restore(work: Work) -> bytes:
+    """What takes the changes back: publication first, then the template or its duplicate."""
+    text = write_changes([_reversed(modify) for modify in work.publication.modifies], encoding="ascii")
+    if work.plan and work.plan.changes:
+        text += write_replacement(work.plan.state.dn, [_old(change) for change in work.plan.changes])
+    elif work.duplicate:
+        text += write_deletion([add.dn for add in reversed(work.duplicate.adds)])
+    return text
+
+
+def _reversed(modify: Modify) -> Modify:
+    return Modify(
+        modify.dn, tuple(replace(row, delete=row.add, add=row.delete) for row in reversed(modify.modifications))
+    )
+
+
+def _old(change: AttributeChange) -> tuple[str, tuple[bytes, ...]]:
+    """The value to put back; the minor revision rises once more, because clients and CAs keep what they saw."""
+    if change.attribute == schema.MINOR_REVISION and change.new:
+        return change.attribute, (str(int(change.new[0]) + 1).encode(),)
+    if change.attribute == schema.MAJOR_REVISION:
+        return change.attribute, change.new
+    return change.attribute, change.old
+
+
+def _apply(directory: Directory, before: Forest, work: Work, backup: Backup) -> Forest:
+    try:
+        directory.apply(work.changes)
+    except DirectoryError as exc:
+        raise _told(exc, directory, before, work, backup) from exc
+    except HostError as exc:
+        raise _unknown(exc, backup) from exc
+    try:
+        after = read_forest(directory)
+    except HostError as exc:
+        raise _unknown(exc, backup) from exc
+    wrong = _differences(after, work)
+    if wrong:
+        raise DirectoryError(
+            f"The directory took the change, but holds something else now: {' '.join(wrong)}",
+            place=work.outcome.dn,
+            remedy="Look for another administrator or for replication, then run it again. "
+            + backup.as_dict()["instructions"],
+        )
+    return after
+
+
+def _unknown(exc: HostError, backup: Backup) -> HostError:
+    """The error of a connection that broke when the change was on its way."""
+    message = f"{exc.message} Whether the template was changed is not known."
+    remedy = f"{exc.remedy} A second run finds what was done and goes on. {backup.as_dict()['instructions']}"
+    return type(exc)(message, remedy=remedy, place=exc.place)
+
+
+def _told(exc: DirectoryError, directory: Directory, before: Forest, work: Work, backup: Backup) -> DirectoryError:
+    """The error of a change with what it left behind, which only another look can tell."""
+    try:
+        after = read_forest(directory)
+    except DirectoryError:
+        left = "Whether anything was changed could not be read."
+    else:
+        done = [change.dn for change in work.changes if _is_done(after, change)]
+        left = f"Done before it failed: {', '.join(done)}." if done else "Nothing was changed."
+        if exc.code == NO_SUCH_ATTRIBUTE:
+            left = f"{_changed_meanwhile(before, after, work)} {left}"
+        if done:
+            left += f" {backup.as_dict()['instructions']}"
+    return DirectoryError(f"{exc.message} {left}", place=exc.place or work.outcome.dn, remedy=exc.remedy, code=exc.code)
+
+
+def _changed_meanwhile(before: Forest, after: Forest, work: Work) -> str:
+    """Which attributes somebody else changed between the reading and the change."""
+    objects = _entries(after)
+    changed = []
+    for change in work.changes:
+        old, new = _entries(before).get(canonical(change.dn)), objects.get(canonical(change.dn))
+        if isinstance(change, Modify) and old and new:
+            changed += [
+                f"{row.attribute} is {_values(new, row.attribute)} now, it was {_values(old, row.attribute)}."
+                for row in change.modifications
+                if set(old.values(row.attribute)) != set(new.values(row.attribute))
+            ]
+    return f"Somebody changed the object meanwhile: {' '.join(changed)}" if changed else ""
+
+
+def _values(entry: Entry, attribute: str) -> str:
+    return ", ".join(value_texts(attribute, entry.values(attribute))) or "absent"
+
+
+def _differences(after: Forest, work: Work) -> list[str]:
+    return [f"{change.dn} is not as planned." for change in work.changes if not _is_done(after, change)]
+
+
+def _is_done(forest: Forest, change: Change) -> bool:
+    """Whether the directory holds what a change wrote. Descriptors are left out: the server adds inherited rights."""
+    entry = _entries(forest).get(canonical(change.dn))
+    if entry is None:
+        return False
+    if isinstance(change, Add):
+        skipped = (schema.SECURITY_DESCRIPTOR.casefold(), "objectclass")
+        return all(
+            set(entry.values(name)) == set(values)
+            for name, values in change.attributes
+            if name.casefold() not in skipped and name in schema.READ_ATTRIBUTES
+        )
+    return all(
+        set(row.add) <= set(entry.values(row.attribute))
+        and not (set(row.delete) - set(row.add)) & set(entry.values(row.attribute))
+        for row in change.modifications
+    )
+
+
+def _entries(forest: Forest) -> dict[tuple[str, ...], Entry]:
+    found = [state.entry for state in forest.templates] + [service.entry for service in forest.services]
+    return {canonical(entry.dn): entry for entry in (*found, *forest.oids.values())}
