@@ -23,10 +23,12 @@ help: ## Show this help
 
 venv: $(STAMP) ## Make the virtual environment with all tools
 
-$(STAMP): requirements-dev.txt
+$(STAMP): requirements-dev.txt requirements-ldap.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; call make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet -r requirements-dev.txt
+	@$(VENV)/bin/pip install --quiet -r requirements-ldap.txt 2>$(VENV)/python-ldap.log || \
+		echo "python-ldap could not be built (see $(VENV)/python-ldap.log): the tests over LDAP will be skipped."
 	@touch $@
 
 install: $(STAMP) ## Build the collection and install the artifact below .build
@@ -46,7 +48,7 @@ unit: install ## Unit tests
 	pytest -q -n auto tests/unit
 
 integration: install ## Tests through ansible-playbook over WinRM against the lab
-	pytest -q tests/integration
+	pytest -q -n auto --dist loadfile tests/integration
 
 molecule: install ## Molecule scenarios against the lab
 	cd extensions && molecule test --all
