@@ -127,9 +127,7 @@ def enforce_template(directory: Directory, wish: TemplateWish, *, check: bool, a
     backup = _save(forest, work, wish.backup_dir, at)
     result["backup"] = backup.as_dict()
     after = _apply(directory, forest, work, backup)
-    state = after.by_name(work.outcome.name)
-    assert state is not None  # _apply has compared it
-    result["after"] = after.shown(state)
+    result["after"] = after.shown(after.find(work.outcome.name))
     return result
 
 

@@ -23,7 +23,7 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.template.schema
 CONFIGURATION = "CN=Configuration,DC=contoso,DC=example"
 CONTAINER = f"CN=Certificate Templates,CN=Public Key Services,CN=Services,{CONFIGURATION}"
 DN = f"CN=Web,{CONTAINER}"
-ENTRIES = [Entry(CONTAINER, {"cn": (b"Certificate Templates",)}), Entry(DN, {"displayName": ("Prüfung".encode(),)})]
+ENTRIES = (Entry(CONTAINER, {"cn": (b"Certificate Templates",)}), Entry(DN, {"displayName": ("Prüfung".encode(),)}))
 CHANGE = Modify(DN, (Modification("pKIDefaultCSPs", (b"1,A",), ("1,Größe".encode(),)),))
 
 EXPORTED = """\
@@ -147,7 +147,7 @@ def failure_of_apply(answer, changes=(CHANGE,), searched=None):
 @pytest.mark.parametrize("said", [EXPORTED, EXPORTED_IN_GERMAN, ""])
 def test_an_export_is_read_whatever_the_language(said):
     found = directory(export(said=said))[0].search("(cn=a)", ["cn"])
-    assert list(found.entries) == ENTRIES
+    assert found.entries == ENTRIES
     assert found.configuration == CONFIGURATION
     assert found.server == "dc1.contoso.example"
 
