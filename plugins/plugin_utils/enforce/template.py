@@ -158,7 +158,30 @@ def plan_work(forest: Forest, wish: TemplateWish) -> Work:
     if plan:
         outcome, notes = template_of(plan.outcome) if plan.changes else plan.state, plan.notes
     publication = plan_publication(forest.services, outcome.name, wish.publish_on, wish.withdraw_from_others)
-    return Work(before, outcome, plan, duplicate, publication, notes)
+    work = Work(before, outcome, plan, duplicate, publication, notes)
+    return replace(work, notes=(*notes, *_consequences(forest, work)))
+
+
+def _consequences(forest: Forest, work: Work) -> list[str]:
+    """What a change does not reach, and what it takes until it is seen (MS-WCCE 3.2.2.8, 3.2.2.6.2.1.4.2)."""
+    if not work.changes:
+        return []
+    found = []
+    offering = _published(forest, work)
+    if offering:
+        found.append(
+            f"The CAs that offer the template ({', '.join(offering)}) keep it in memory: until they have seen the "
+            "change they may deny requests with 0x80094807 (CERTSRV_E_BAD_TEMPLATE_VERSION). Restart-Service certsvc on a CA "
+            "makes it read the templates anew."
+        )
+    else:
+        found.append("No CA offers the template, so it has no effect until one does (publish_on).")
+    if work.action in ("modify", "duplicate"):
+        found.append(
+            "Certificates that exist keep their keys, and the CA does not enforce providers: audit the certificates "
+            "that are enrolled from now on."
+        )
+    return found
 
 
 def diff(work: Work) -> list[dict[str, str]]:

@@ -303,3 +303,18 @@ def test_a_template_that_cannot_be_read_is_told_by_its_name(forest, tmp_path):
     forest.entries[entry.dn] = entry
     with pytest.raises(TemplateError, match="msPKI-Private-Key-Flag"):
         enforce(forest, tmp_path, name="Broken")
+
+
+def test_the_memory_of_the_cas_is_told(forest, tmp_path):
+    notes = " ".join(enforce(forest, tmp_path)["plan"]["notes"])
+    for part in (CA1[0], CA2[0], "0x80094807", "Restart-Service certsvc", "keep their keys"):
+        assert part in notes
+    assert enforce(forest, tmp_path)["plan"]["notes"] == [
+        "By its compatibility settings only Windows 10 or Windows Server 2016 and later enrol by the template; they "
+        "stay as they are."
+    ]
+
+
+def test_a_template_that_nobody_offers_is_told_so(forest, tmp_path):
+    notes = enforce(forest, tmp_path, publish_on=(), withdraw=True)["plan"]["notes"]
+    assert any("No CA offers the template" in note for note in notes)
