@@ -171,15 +171,15 @@ def _consequences(forest: Forest, work: Work) -> list[str]:
     if offering:
         found.append(
             f"The CAs that offer the template ({', '.join(offering)}) keep it in memory: until they have seen the "
-            "change they may deny requests with 0x80094807 (CERTSRV_E_BAD_TEMPLATE_VERSION). Restart-Service certsvc on a CA "
-            "makes it read the templates anew."
+            "change they may deny requests with 0x80094807 (CERTSRV_E_BAD_TEMPLATE_VERSION). Restart-Service certsvc "
+            "on a CA makes it read the templates anew."
         )
     else:
         found.append("No CA offers the template, so it has no effect until one does (publish_on).")
     if work.action in ("modify", "duplicate"):
         found.append(
-            "Certificates that exist keep their keys, and the CA does not enforce providers: audit the certificates "
-            "that are enrolled from now on."
+            "Certificates that exist keep their keys, and the CA does not enforce providers: audit those that are "
+            "enrolled from now on."
         )
     return found
 
