@@ -24,6 +24,7 @@ from .wording import (
     plural,
     provider_type_text,
     public_key_text,
+    template_text,
 )
 
 _MEANINGS = {
@@ -270,10 +271,9 @@ def _row(item: Item, found: str) -> str:
     certificate = item.certificate
     name = certificate_name(certificate)
     names = [str(text).removeprefix("dns:") for text in certificate.get("subject_alt_names") or ()]
-    template = certificate.get("template") or {}
     more = (
         ("Friendly name", certificate.get("friendly_name")),
-        ("Template", template.get("display_name") or template.get("name") or template.get("oid")),
+        ("Template", template_text(certificate)),
         ("Issuer", certificate.get("issuer")),
     )
     about = labelled(

@@ -197,6 +197,8 @@ def build_report(
     built: list[Host] = []
     before = 0
     for number, data in enumerate(hosts, 1):
+        if templates:
+            data = {**data, "certificates": [templates.naming(one) for one in data.get("certificates") or ()]}
         built.append(_host(number, data, before, profiles[0] if len(profiles) == 1 else None))
         before += len(built[-1].items)
     return Report(

@@ -159,6 +159,20 @@ class TemplateSection:
         """The templates that no CA offers."""
         return tuple(item for item in self.items if not item.published_on)
 
+    def naming(self, certificate: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A certificate with its template as the forest names it, and the category that the template has now.
+
+        Certificates name the templates of schema 2 and later by their OID alone.
+        """
+        named = certificate.get("template") or {}
+        known = next(
+            (item for item in self.items if named.get("oid") and item.template.get("oid") == named["oid"]), None
+        )
+        if known is None:
+            return certificate
+        forest = {"name": known.name, "display_name": known.template.get("display_name"), "category": known.category}
+        return {**certificate, "template": {**named, **forest}}
+
     def counts(self) -> dict[str, Any]:
         """The ``summary`` of the templates."""
         return template_summary(item.template for item in self.items)

@@ -113,6 +113,14 @@ def public_key_text(certificate: Mapping[str, Any]) -> str | None:
     )
 
 
+def template_text(certificate: Mapping[str, Any]) -> str | None:
+    """The template that a certificate names, and what it leads to now, as far as the forest was read."""
+    template = certificate.get("template") or {}
+    name = template.get("display_name") or template.get("name") or template.get("oid")
+    kind = {"csp": "legacy CSP", "ksp": "key storage provider"}.get(str(template.get("category")))
+    return f"{name} (leads to a {kind} now)" if name and kind else name
+
+
 def headline(report: Report) -> str:
     """The answer in one sentence."""
     counts = report.counts()

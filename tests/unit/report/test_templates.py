@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.record import EvidenceError
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.gate import FAIL_ON, stops
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.html import render_html
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.steps import SEE_TABLE
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.template_input import template_section
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.report.templates import advice, exposed_templates
@@ -219,3 +220,21 @@ def test_a_template_without_a_known_verdict_is_undetermined(make_template, make_
     (item,) = template_section(make_forest(make_template(verdict={"status": "fine"}))).items
     assert item.status == "undetermined"
     assert item.findings[0].reason == "No requirement was judged for this template."
+
+
+def test_a_certificate_is_shown_with_its_template_as_the_forest_has_it(make_report, make_certificate, make_template):
+    oid = "1.3.6.1.4.1.311.21.8.1.2.3"
+    forest = {"templates": [make_template("LyncWeb", "unsuitable", oid=oid, display_name="Lync Web", category="ksp")]}
+    certificates = [make_certificate(template={"oid": oid, "name": None, "major_version": 100}), make_certificate()]
+    report = make_report([{"host": "fe01", "certificates": certificates}], templates=template_section(forest))
+    named = report.items[0].certificate["template"]
+    assert (named["name"], named["category"], named["major_version"]) == ("LyncWeb", "ksp", 100)
+    assert "Template: Lync Web (leads to a key storage provider now)" in render_html(report)
+    assert report.items[1].certificate == certificates[1]
+
+
+def test_a_certificate_of_an_unknown_template_stays_as_it_is(make_report, make_certificate, make_template):
+    certificate = make_certificate(template={"oid": "1.2.3", "name": None})
+    section = template_section({"templates": [make_template(oid=None)]})
+    [item] = make_report([{"host": "fe01", "certificates": [certificate]}], templates=section).items
+    assert item.certificate == certificate
