@@ -14,7 +14,12 @@ from ..access.model import Directory
 from ..audit.templates import read_forest
 from ..directory.change import Add, Change, Modify
 from ..directory.entry import Entry
-from ..directory.errors import NO_SUCH_ATTRIBUTE, DirectoryError
+from ..directory.errors import (
+    ATTRIBUTE_OR_VALUE_EXISTS,
+    CONSTRAINT_VIOLATION,
+    NO_SUCH_ATTRIBUTE,
+    DirectoryError,
+)
 from ..directory.ldif import write_changes, write_deletion, write_replacement
 from ..directory.naming import canonical
 from ..host.connection import HostError
@@ -28,6 +33,10 @@ from ..template.state import TemplateState, template_of
 from ..template.wanted import TemplateError, Wanted, checked_key_size, checked_providers
 from ..template.wording import attribute_lines, value_texts
 from .backup import Backup, save
+
+_OVERTAKEN = (NO_SUCH_ATTRIBUTE, CONSTRAINT_VIOLATION, ATTRIBUTE_OR_VALUE_EXISTS)
+"""What a directory answers when a value to be taken is gone, a second value of a single-valued attribute appeared, or
+a value to be given is there already."""
 
 
 @dataclass(frozen=True)
@@ -246,13 +255,17 @@ def _save(forest: Forest, work: Work, directory: Path, at: datetime) -> Backup:
 
 
 def _restore(work: Work) -> bytes:
-    """What takes the changes back: publication first, then the template or its duplicate."""
-    text = write_changes([_reversed(modify) for modify in work.publication.modifies], encoding="ascii")
+    """What takes the changes back, in the order in which they are made.
+
+    An import ends at the first record that fails, and what was not done cannot be taken back: so all that was done
+    stands before it, however far the change came.
+    """
+    text = b""
     if work.plan and work.plan.changes:
-        text += write_replacement(work.plan.state.dn, [_old(change) for change in work.plan.changes])
+        text = write_replacement(work.plan.state.dn, [_old(change) for change in work.plan.changes])
     elif work.duplicate:
-        text += write_deletion([add.dn for add in reversed(work.duplicate.adds)])
-    return text
+        text = write_deletion([add.dn for add in work.duplicate.adds])
+    return text + write_changes([_reversed(modify) for modify in work.publication.modifies], encoding="ascii")
 
 
 def _reversed(modify: Modify) -> Modify:
@@ -279,7 +292,7 @@ def _apply(directory: Directory, before: Forest, work: Work, backup: Backup) -> 
         raise _unknown(exc, backup) from exc
     try:
         after = read_forest(directory)
-    except HostError as exc:
+    except (DirectoryError, HostError) as exc:
         raise _unknown(exc, backup) from exc
     wrong = _differences(after, work)
     if wrong:
@@ -292,8 +305,8 @@ def _apply(directory: Directory, before: Forest, work: Work, backup: Backup) -> 
     return after
 
 
-def _unknown(exc: HostError, backup: Backup) -> HostError:
-    """The error of a connection that broke when the change was on its way."""
+def _unknown(exc: DirectoryError | HostError, backup: Backup) -> DirectoryError | HostError:
+    """The error of a connection that broke when the change was on its way, or before it was read back."""
     message = f"{exc.message} Whether the template was changed is not known."
     remedy = f"{exc.remedy} A second run finds what was done and goes on. {backup.as_dict()['instructions']}"
     return type(exc)(message, remedy=remedy, place=exc.place)
@@ -303,39 +316,54 @@ def _told(exc: DirectoryError, directory: Directory, before: Forest, work: Work,
     """The error of a change with what it left behind, which only another look can tell."""
     try:
         after = read_forest(directory)
-    except DirectoryError:
-        left = "Whether anything was changed could not be read."
+    except (DirectoryError, HostError):
+        left = f"Whether anything was changed could not be read. {backup.as_dict()['instructions']}"
     else:
-        done = [change.dn for change in work.changes if _is_done(after, change)]
-        left = f"Done before it failed: {', '.join(done)}." if done else "Nothing was changed."
-        if exc.code == NO_SUCH_ATTRIBUTE:
-            left = f"{_changed_meanwhile(before, after, work)} {left}"
+        refused = canonical(exc.place) if exc.place and exc.code is not None else None
+        done = [change for change in work.changes if canonical(change.dn) != refused and _is_done(after, change)]
         if done:
+            left = f"Done before it failed: {', '.join(change.dn for change in done)}."
             left += f" {backup.as_dict()['instructions']}"
+        elif exc.code is not None and after.server == before.server:
+            left = "Nothing was changed."
+        else:
+            # Without an answer the change may still be on its way; another domain controller may be behind.
+            left = f"Nothing had changed when {after.server} was read again."
+        if exc.code in _OVERTAKEN:
+            left = f"{_changed_meanwhile(before, after, [each for each in work.changes if each not in done])} {left}"
     return DirectoryError(f"{exc.message} {left}", place=exc.place or work.outcome.dn, remedy=exc.remedy, code=exc.code)
 
 
-def _changed_meanwhile(before: Forest, after: Forest, work: Work) -> str:
-    """Which attributes somebody else changed between the reading and the change."""
+def _changed_meanwhile(before: Forest, after: Forest, changes: Sequence[Change]) -> str:
+    """Which attributes somebody else changed between the reading and changes that were not made."""
     objects = _entries(after)
     changed = []
-    for change in work.changes:
+    for change in changes:
         old, new = _entries(before).get(canonical(change.dn)), objects.get(canonical(change.dn))
         if isinstance(change, Modify) and old and new:
             changed += [
-                f"{row.attribute} is {_values(new, row.attribute)} now, it was {_values(old, row.attribute)}."
+                f"{row.attribute} is {_values(row.attribute, new.values(row.attribute))} now, "
+                f"it was {_values(row.attribute, old.values(row.attribute))}."
                 for row in change.modifications
                 if set(old.values(row.attribute)) != set(new.values(row.attribute))
             ]
     return f"Somebody changed the object meanwhile: {' '.join(changed)}" if changed else ""
 
 
-def _values(entry: Entry, attribute: str) -> str:
-    return ", ".join(value_texts(attribute, entry.values(attribute))) or "absent"
+def _values(attribute: str, values: Sequence[bytes]) -> str:
+    return ", ".join(value_texts(attribute, values)) or "absent"
 
 
 def _differences(after: Forest, work: Work) -> list[str]:
-    return [f"{change.dn} is not as planned." for change in work.changes if not _is_done(after, change)]
+    """What is not as planned. Of the template's own attributes no value may be there that somebody else added."""
+    entry = _entries(after).get(canonical(work.plan.state.dn)) if work.plan else None
+    wrong = [
+        f"{row.attribute} is {_values(row.attribute, entry.values(row.attribute))}, "
+        f"not {_values(row.attribute, row.new)}."
+        for row in (work.plan.changes if work.plan else ())
+        if entry and set(entry.values(row.attribute)) != set(row.new)
+    ]
+    return wrong or [f"{change.dn} is not as planned." for change in work.changes if not _is_done(after, change)]
 
 
 def _is_done(forest: Forest, change: Change) -> bool:

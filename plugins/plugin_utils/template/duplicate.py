@@ -15,15 +15,16 @@ from . import schema
 from .descriptor import without_audit
 from .flags import IS_DEFAULT, IS_MODIFIED, signed
 from .forest import Forest
-from .plan import AttributeChange, changed_entry, legacy_changes
+from .plan import AttributeChange, changed_entry, legacy_changes, refuse_bound_keys
 from .state import TemplateState, template_of
-from .wanted import TemplateError, Wanted
+from .wanted import TemplateError, Wanted, writable
 
 FIRST_REVISION = (100, 2)
 """What a duplicate starts with that the Certificate Templates console makes: 100.2 in dumps of such templates."""
 
 _LONGEST_NAME = 64
-"""rangeUpper of the attribute cn (MS-ADA1)."""
+_LONGEST_DISPLAY_NAME = 256
+"""rangeUpper of the attributes cn and displayName (MS-ADA1)."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,7 @@ def new_name_of(source: TemplateState, wanted: Wanted) -> str:
         TemplateError: it cannot be one, or is that of the source.
     """
     name = (wanted.new_name or f"{source.name}LegacyCSP").strip()
-    wrong = any(ord(character) < 0x20 or ord(character) == 0x7F for character in name)
-    if not name or wrong or len(name) > _LONGEST_NAME or name.casefold() == source.name.casefold():
+    if not name or not writable(name) or len(name) > _LONGEST_NAME or name.casefold() == source.name.casefold():
         raise TemplateError(
             f"{name!r} cannot be the name of the new template.",
             place="option 'new_name'",
@@ -61,9 +61,13 @@ def plan_duplicate(forest: Forest, source: TemplateState, wanted: Wanted) -> Dup
     has made already.
 
     Raises:
-        TemplateError: the ACL cannot be read, the forest has no arc of its own, or the name cannot be used.
+        TemplateError: the ACL or an object of the new name cannot be read, the forest has no arc of its own, a name
+            cannot be used, or the keys are those of a TPM.
     """
     name = new_name_of(source, wanted)
+    display_name = _display_name(source, wanted)
+    forest.refuse_unreadable(name)
+    refuse_bound_keys(source)
     descriptor = source.entry.value(schema.SECURITY_DESCRIPTOR)
     if descriptor is None:
         raise TemplateError(
@@ -78,7 +82,6 @@ def plan_duplicate(forest: Forest, source: TemplateState, wanted: Wanted) -> Dup
             remedy="Open the Certificate Templates console once as Enterprise Admin: it makes one.",
         )
     oid, registration = _object_identifier(forest, name)
-    display_name = wanted.new_display_name or f"{source.display_name or source.name} (legacy CSP)"
     dn = f"{rdn('CN', name)},{forest.templates_container}"
     copied = _copied(source)
     entry = Entry(
@@ -101,7 +104,22 @@ def plan_duplicate(forest: Forest, source: TemplateState, wanted: Wanted) -> Dup
     adds = [Add(dn, tuple(sorted(outcome.attributes.items(), key=lambda pair: pair[0] != "objectClass")))]
     if oid not in forest.oids:
         adds.insert(0, Add(f"{rdn('CN', registration)},{forest.oid_container}", _registration(oid, display_name)))
-    return Duplicate(source, template_of(outcome), tuple(adds), notes)
+    superseding = (
+        f"The new template supersedes {source.name!r}: once a CA offers it, autoenrolment replaces the certificates of "
+        "all holders who may autoenrol."
+    )
+    return Duplicate(source, template_of(outcome), tuple(adds), (superseding, *notes))
+
+
+def _display_name(source: TemplateState, wanted: Wanted) -> str:
+    name = (wanted.new_display_name or "").strip() or f"{source.display_name or source.name} (legacy CSP)"
+    if not writable(name) or len(name) > _LONGEST_DISPLAY_NAME:
+        raise TemplateError(
+            f"{name!r} cannot be the display name of the new template.",
+            place="option 'new_display_name'",
+            remedy=f"Give 1 to {_LONGEST_DISPLAY_NAME} characters.",
+        )
+    return name
 
 
 def _copied(source: TemplateState) -> Mapping[str, tuple[bytes, ...]]:

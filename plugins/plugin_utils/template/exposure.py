@@ -93,7 +93,9 @@ def exposures(state: TemplateState) -> tuple[Exposure, ...]:
     if enrollees is not None and not principals:
         return ()
     who = ", ".join(name or sid for sid, name in principals) or "Whoever may enrol"
-    reason = f"{who} can have a certificate for client authentication in the name of anyone, once a CA offers it"
+    reason = (
+        f"{who} can have a certificate for client authentication in the name of anyone from every CA that offers it"
+    )
     remedy = _REMEDY_SCHEMA_1 if state.schema_version == 1 else _REMEDY
     return (
         Exposure(

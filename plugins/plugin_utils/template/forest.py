@@ -11,6 +11,7 @@ from typing import Any
 
 from ..directory.entry import Entry
 from ..directory.errors import DirectoryError
+from ..directory.naming import canonical, rdn
 from ..record import Problem
 from .exposure import exposures
 from .publication import EnrolmentService, service_of
@@ -66,24 +67,33 @@ class Forest:
         exact = self.by_name(name)
         if exact:
             return exact
-        found = [state for state in self.templates if state.oid == name]
-        found = found or [state for state in self.templates if (state.display_name or "").casefold() == name.casefold()]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise TemplateError(
-                f"{len(found)} templates have the display name {wanted!r}.",
-                place=self.templates_container,
-                remedy=f"Give the name: {', '.join(state.name for state in found)}.",
-            )
-        for problem in self.problems:
-            if problem.place and problem.place.casefold().startswith(f"cn={name.casefold()},"):
-                raise TemplateError(problem.message, place=problem.place, remedy=problem.remedy or "")
+        self.refuse_unreadable(name)
+        for what, title in (("OID", _oid), ("display name", _display_name)):
+            found = [state for state in self.templates if name and title(state) == name.casefold()]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise TemplateError(
+                    f"{len(found)} templates have the {what} {wanted!r}.",
+                    place=self.templates_container,
+                    remedy=f"Give the name: {', '.join(state.name for state in found)}.",
+                )
         raise TemplateError(
             f"The forest has no template {wanted!r}.",
             place=self.templates_container,
             remedy=f"Give the name, the display name or the OID. {self._near(name)}",
         )
+
+    def refuse_unreadable(self, name: str) -> None:
+        """Tell of a template that is there but could not be read.
+
+        Raises:
+            TemplateError: the one of this common name is such.
+        """
+        wanted = canonical(f"{rdn('CN', name)},{self.templates_container}")
+        for problem in self.problems:
+            if problem.place and canonical(problem.place) == wanted:
+                raise TemplateError(problem.message, place=problem.place, remedy=problem.remedy or "")
 
     def _near(self, name: str) -> str:
         titles = {title.casefold(): state.name for state in self.templates for title in _titles(state)}
@@ -136,6 +146,14 @@ def forest_of(entries: Iterable[Entry], configuration: str, server: str) -> Fore
         oid_root=oid_root,
         problems=tuple(problems),
     )
+
+
+def _oid(state: TemplateState) -> str:
+    return state.oid or ""
+
+
+def _display_name(state: TemplateState) -> str:
+    return (state.display_name or "").casefold()
 
 
 def _titles(state: TemplateState) -> tuple[str, ...]:

@@ -147,17 +147,22 @@ def _provider_remedy(state: TemplateState) -> str:
         remedy = f"{_DUPLICATE} Set the providers of the duplicate with {_MODULE}, and let the CA offer it instead."
     elif state.schema_version == 3:
         remedy = (
-            "A template of schema version 3 cannot be for legacy providers. Run "
-            f"{_MODULE} with schema_3: supersede, which makes a duplicate that replaces it, or with schema_3: "
-            "downgrade, which makes it one of schema version 2."
+            f"A template of schema version 3 cannot be for legacy providers. {_IF_ENROLLED}, run {_MODULE} with "
+            "schema_3: supersede, which makes a duplicate that replaces it, or with schema_3: downgrade, which makes "
+            "it one of schema version 2."
         )
     else:
         remedy = (
-            f"Run {_MODULE}, which makes it a template for legacy providers: {RSA_SCHANNEL} alone, unless you name "
-            "others."
+            f"{_IF_ENROLLED}, run {_MODULE}, which makes it a template for legacy providers: {RSA_SCHANNEL} alone, "
+            "unless you name others."
         )
-    return f"{remedy} Certificates that exist keep their keys until they are enrolled anew."
+    return (
+        f"{remedy} Leave templates of other products as they are. Certificates that exist keep their keys until they "
+        "are enrolled anew."
+    )
 
+
+_IF_ENROLLED = "If certificates for this product are enrolled by it"
 
 _DUPLICATE = (
     "A template of schema version 1 cannot be edited: duplicate it in the Certificate Templates console, with the "

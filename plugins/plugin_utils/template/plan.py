@@ -91,10 +91,11 @@ def plan_template(state: TemplateState, wanted: Wanted) -> Plan:
     if state.schema_version == 1:
         return _plan_schema_1(state, wanted)
     version = _new_schema_version(state, wanted)
+    _refuse_new_name(state, wanted)
     changes, notes = legacy_changes(state, wanted, version)
     if not changes:
         return Plan(state, (), notes)
-    _refuse_bound_keys(state)
+    refuse_bound_keys(state)
     return Plan(state, (*changes, *_revised(state, wanted)), notes)
 
 
@@ -112,13 +113,14 @@ def legacy_changes(
     flags, reasons = _private_key_flags(state, wanted, version)
     if reasons:
         change(schema.PRIVATE_KEY_FLAG, [_number(flags)], " ".join(reasons))
-    if tuple(map(str.casefold, state.providers)) != tuple(map(str.casefold, wanted.providers)):
+    if not _lists(state, wanted.providers):
         change(
             schema.DEFAULT_CSPS,
             [f"{place},{name}".encode() for place, name in enumerate(wanted.providers, 1)],
             "Clients use exactly these providers, in this order (MS-CRTD 2.8).",
         )
     if state.issuance.has_properties:
+        _refuse_unread_policies(state)
         change(
             schema.RA_APPLICATION_POLICIES,
             [oid.encode() for oid in state.issuance.oids],
@@ -143,7 +145,7 @@ def legacy_changes(
             [_number(version)],
             f"Schema {state.schema_version} is for key storage providers only (CTPKIsCNGTemplate, certca.h).",
         )
-    return tuple(changes), _notes(state, wanted)
+    return tuple(changes), _notes(state, wanted, flags)
 
 
 def _plan_schema_1(state: TemplateState, wanted: Wanted) -> Plan:
@@ -152,7 +154,9 @@ def _plan_schema_1(state: TemplateState, wanted: Wanted) -> Plan:
     exportable = bool(state.private_key_flags & EXPORTABLE_KEY)
     wrong = []
     if given[: len(wanted.providers)] != tuple(map(str.casefold, wanted.providers)):
-        wrong.append(f"its providers are {', '.join(state.providers) or 'any legacy provider'}")
+        wrong.append(f"it allows {', '.join(state.providers) or 'any legacy provider'}")
+    if state.key_spec not in (None, 1) and any(_is_schannel(name) for name in wanted.providers):
+        wrong.append(f"its key specification is {state.key_spec}, which SChannel providers do not have")
     if wanted.minimum_key_size not in (None, state.minimum_key_size):
         wrong.append(f"its smallest key has {state.minimum_key_size} bits")
     if wanted.exportable not in (None, exportable):
@@ -191,7 +195,24 @@ def _new_schema_version(state: TemplateState, wanted: Wanted) -> int:
     )
 
 
-def _refuse_bound_keys(state: TemplateState) -> None:
+def _refuse_new_name(state: TemplateState, wanted: Wanted) -> None:
+    """Who names a new template expects that this one stays as it is."""
+    if wanted.new_name and wanted.new_name.strip().casefold() != state.name.casefold():
+        raise TemplateError(
+            f"The template {state.name!r} (schema version {state.schema_version}) would be changed itself: a new "
+            f"one, such as {wanted.new_name!r}, is made with schema version 3 and schema_3=supersede alone.",
+            place="option 'new_name'",
+            remedy="Leave new_name out to change the template itself. To keep it as it is, duplicate it in the "
+            "Certificate Templates console and name the duplicate here.",
+        )
+
+
+def refuse_bound_keys(state: TemplateState) -> None:
+    """Refuse a template for keys that only a TPM or Windows Hello can give.
+
+    Raises:
+        TemplateError: it is one.
+    """
     bound = state.private_key_flags & (ATTESTATION | HELLO)
     if bound and state.schema_version >= 3:
         raise TemplateError(
@@ -200,6 +221,22 @@ def _refuse_bound_keys(state: TemplateState) -> None:
             place=state.dn,
             remedy="Use another template for the product, or have the owner of this one turn attestation off first.",
         )
+
+
+def _refuse_unread_policies(state: TemplateState) -> None:
+    """What a signature on a request must carry is taken over whole or not at all: less would let in more."""
+    if state.signatures_required > 0 and state.issuance.notes:
+        raise TemplateError(
+            f"Requests by the template {state.name!r} must be signed, and what {schema.RA_APPLICATION_POLICIES} "
+            f"demands of the signature cannot be read for certain: {' '.join(state.issuance.notes)}",
+            place=state.dn,
+            remedy="Set the issuance requirements anew in the Certificate Templates console.",
+        )
+
+
+def _lists(state: TemplateState, providers: Sequence[str]) -> bool:
+    """Whether a template lists these providers in this order, beyond doubt."""
+    return state.providers_clear and [*map(str.casefold, state.providers)] == [*map(str.casefold, providers)]
 
 
 def _private_key_flags(state: TemplateState, wanted: Wanted, version: int) -> tuple[int, list[str]]:
@@ -226,8 +263,10 @@ def _key_size(state: TemplateState, wanted: Wanted) -> tuple[int | None, str]:
         return wanted.minimum_key_size, "As asked."
     if state.minimum_key_size is None:
         return None, ""
-    if _is_elliptic(state) or state.minimum_key_size < SMALLEST_KEY:
-        return _DEFAULT_RSA_SIZE, f"{state.minimum_key_size} bits ({state.algorithm}) is no size of an RSA key."
+    smallest = _DEFAULT_RSA_SIZE if _is_elliptic(state) else SMALLEST_KEY
+    if state.minimum_key_size < smallest:
+        meant = "was meant for another algorithm" if _is_elliptic(state) else "is too small for an RSA key"
+        return _DEFAULT_RSA_SIZE, f"{state.minimum_key_size} bits ({state.algorithm}) {meant}."
     return None, ""
 
 
@@ -268,35 +307,41 @@ def _revised(state: TemplateState, wanted: Wanted) -> tuple[AttributeChange, ...
     )
 
 
-def _notes(state: TemplateState, wanted: Wanted) -> tuple[str, ...]:
+def _notes(state: TemplateState, wanted: Wanted, new_flags: int) -> tuple[str, ...]:
     notes = []
     lost = {
-        "msPKI-Key-Security-Descriptor": "the permissions that new keys were given",
-        "msPKI-Hash-Algorithm": "the hash that requests were signed with",
-        "msPKI-Symmetric-Algorithm": "the symmetric algorithm of key archival",
+        "msPKI-Key-Security-Descriptor": "The permissions that new keys were given are",
+        "msPKI-Hash-Algorithm": "The hash that clients sign their requests with (certificates have that of the CA) is",
+        "msPKI-Symmetric-Algorithm": "The symmetric algorithm of key archival is",
     }
     for name, meaning in lost.items():
         if name in state.issuance.properties:
-            notes.append(f"{meaning[0].upper()}{meaning[1:]} is lost: {name} was {state.issuance.properties[name]!r}.")
+            notes.append(f"{meaning} no longer set by the template: {name} was {state.issuance.properties[name]!r}.")
     if state.private_key_flags & REQUIRE_SAME_KEY_RENEWAL and state.schema_version >= 4 and state.category == "ksp":
         notes.append(
             "The template demands renewal with the same key (REQUIRE_SAME_KEY_RENEWAL): renewed certificates keep "
             "their key in the key storage provider. Have the holders enrol for a new certificate."
         )
+    if wanted.minimum_key_size and wanted.minimum_key_size < (state.minimum_key_size or 0):
+        notes.append(
+            f"The smallest key goes down from {state.minimum_key_size} to {wanted.minimum_key_size} bits, as asked."
+        )
     if _is_elliptic(state):
         notes.append(f"Keys were {state.algorithm} of {state.minimum_key_size} bits; legacy SChannel keys are RSA.")
         if state.key_usage and not state.key_usage[0] & (_KEY_ENCIPHERMENT | _KEY_AGREEMENT):
             notes.append("The key usage has no key encipherment, which TLS with RSA key exchange needs; it stays so.")
-    if client := minimum_client(state.private_key_flags):
+    if client := minimum_client(new_flags):
+        kept = client == minimum_client(state.private_key_flags)
         notes.append(
-            f"By its compatibility settings only {client} and later enrol by the template; they stay as they are."
+            f"By its compatibility settings only {client} and later enrol by the template; "
+            f"{'they stay as they are' if kept else 'schema version 4 asks for that'}."
         )
     return tuple(notes)
 
 
 def _is_elliptic(state: TemplateState) -> bool:
     """Whether keys were elliptic curve or DSA ones: by the algorithm, else by a size that only curves have."""
-    return state.algorithm != "RSA" or state.minimum_key_size in (256, 384, 521)
+    return state.algorithm.upper() != "RSA" or state.minimum_key_size in (256, 384, 521)
 
 
 def _is_schannel(name: str) -> bool:

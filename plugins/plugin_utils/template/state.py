@@ -41,6 +41,8 @@ class TemplateState:
     """By CTPKIsCNGTemplate (certca.h): KSP for schema 3, and for 4 and later without USE_LEGACY_PROVIDER."""
     providers: tuple[str, ...]
     """Names in the order of their priority."""
+    providers_clear: bool
+    """Whether the list can be read in one way only: each value ``N,Name``, no N twice."""
     inconsistencies: tuple[str, ...]
     """What contradicts itself, each a sentence: names of the other kind, unreadable values, left-over properties."""
     consistent: bool
@@ -190,6 +192,7 @@ def template_of(entry: Entry) -> TemplateState:
         schema_version=schema_version,
         category=category,
         providers=providers,
+        providers_clear=not unreadable,
         inconsistencies=(*foreign, *unreadable, *contradictions, *issuance.notes),
         consistent=not foreign,
         key_spec=entry.integer(schema.DEFAULT_KEY_SPEC),

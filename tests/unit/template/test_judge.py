@@ -120,7 +120,7 @@ def test_status_source_and_confidence_are_those_of_the_finding(result_of):
 @pytest.mark.parametrize(
     ("attributes", "parts"),
     [
-        (KSP, ["Run winpki.keyprovider.template,", "keep their keys"]),
+        (KSP, ["run winpki.keyprovider.template,", "Leave templates of other products", "keep their keys"]),
         ({"msPKI-Template-Schema-Version": 3, **listed()}, ["schema_3: supersede", "schema_3: downgrade"]),
         ({"msPKI-Template-Schema-Version": 1, **listed(STRONG)}, ["cannot be edited", "duplicate it"]),
         ({**KSP, "msPKI-Private-Key-Flag": 0x06062400}, ["TPM", "another template"]),
