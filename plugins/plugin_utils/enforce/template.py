@@ -128,7 +128,7 @@ def enforce_template(directory: Directory, wish: TemplateWish, *, check: bool, a
         "backup": None,
         "diff": diff(work),
     }
-    if told := [*warnings, *_warnings(work)]:
+    if told := [*warnings, *_warnings(forest, work, wish)]:
         result["warnings"] = told
     if not work.changes or check:
         result["after"] = {**forest.shown(work.outcome), "published_on": _published(forest, work)}
@@ -185,6 +185,13 @@ def _consequences(forest: Forest, work: Work) -> list[str]:
         )
     else:
         found.append("No CA offers the template, so it has no effect until one does (publish_on).")
+    old = [service for service in forest.published_on(work.before.name) if work.outcome.name != work.before.name]
+    if old:
+        found.append(
+            f"The superseded template {work.before.name!r} is still offered by {', '.join(old)}, and clients may go on "
+            f"choosing it. When nobody needs it any more, withdraw it there: certutil -SetCATemplates "
+            f"-{work.before.name} on the CA."
+        )
     if work.action in ("modify", "duplicate"):
         found.append(
             "Certificates that exist keep their keys, and the CA does not enforce providers: audit those that are "
@@ -224,7 +231,9 @@ def _refuse_exposure(work: Work) -> None:
     known = {found.name for found in exposures(work.plan.state)} if work.plan else set()
     for found in exposures(work.outcome):
         where = ", ".join(service.name for service in work.publication.add)
-        if found.certain and (work.duplicate or found.name not in known or where):
+        # Whoever may enrol when that cannot be read may be everybody.
+        grave = found.certain or not found.principals
+        if grave and (work.duplicate or found.name not in known or where):
             what = f"publish it on {where}" if where else "write that"
             raise TemplateError(
                 f"The template {work.outcome.name!r} would be open to {found.name}: {found.reason} "
@@ -234,8 +243,14 @@ def _refuse_exposure(work: Work) -> None:
             )
 
 
-def _warnings(work: Work) -> list[str]:
-    return [f"{work.outcome.name} ({risk.name}): {risk.reason} {risk.remedy}" for risk in exposures(work.outcome)]
+def _warnings(forest: Forest, work: Work, wish: TemplateWish) -> list[str]:
+    told = [f"{work.outcome.name} ({risk.name}): {risk.reason} {risk.remedy}" for risk in exposures(work.outcome)]
+    if wish.publish_on is not None:
+        # A CA that cannot be read is left out of "all others".
+        services = canonical(forest.services_container)
+        unread = [problem for problem in forest.problems if canonical(problem.place or "")[1:] == services]
+        told += [f"{problem.place}: {problem.message} It was left out of the publication." for problem in unread]
+    return told
 
 
 def _published(forest: Forest, work: Work) -> list[str]:

@@ -40,6 +40,9 @@ _DACL_PRESENT = 0x4
 _SACL_BITS = 0x2A30
 """Of the control word: present, defaulted, inheritance required, inherited, protected (MS-DTYP 2.4.6)."""
 
+_OWNER_AND_GROUP_BITS = 0x3
+"""That they are by default."""
+
 _INHERIT_ONLY = 0x8
 _OBJECT_TYPE_PRESENT = 0x1
 _INHERITED_OBJECT_TYPE_PRESENT = 0x2
@@ -140,21 +143,20 @@ def enrollment_rights(descriptor: bytes) -> EnrollmentRights:
     )
 
 
-def without_audit(descriptor: bytes) -> bytes:
-    """The descriptor without its system access control list, which only holders of a privilege may write.
+def permissions_alone(descriptor: bytes) -> bytes:
+    """The descriptor with nothing but its discretionary access control list.
+
+    The system list and an owner other than the caller may be written by holders of a privilege only, and an owner may
+    always change the permissions; the directory gives a new object the owner that is due to it (MS-ADTS 6.1.3.5 and
+    6.1.3.7).
 
     Raises:
         DirectoryError: it is damaged; names the offset.
     """
     parts = _parts(descriptor)
-    body = b""
-    offsets = []
-    for offset, measure in ((parts.owner, _sid_end), (parts.group, _sid_end), (parts.dacl, _acl_end)):
-        content = descriptor[offset : measure(descriptor, offset)] if offset else b""
-        offsets.append(_HEADER.size + len(body) if content else 0)
-        body += content + bytes(-len(content) % 4)
-    owner, group, dacl = offsets
-    return _HEADER.pack(descriptor[0], descriptor[1], parts.control & ~_SACL_BITS, owner, group, 0, dacl) + body
+    control = parts.control & ~(_SACL_BITS | _OWNER_AND_GROUP_BITS)
+    dacl = descriptor[parts.dacl : _acl_end(descriptor, parts.dacl)] if parts.dacl else b""
+    return _HEADER.pack(descriptor[0], descriptor[1], control, 0, 0, 0, _HEADER.size if dacl else 0) + dacl
 
 
 def sid_text(sid: bytes) -> str:
@@ -265,10 +267,6 @@ def _acl_end(data: bytes, offset: int) -> int:
     if size < _ACL_HEADER.size or offset + size > len(data):
         raise _damaged(offset, f"the access control list gives its size as {size}")
     return offset + size
-
-
-def _sid_end(data: bytes, offset: int) -> int:
-    return _sid_at(data, offset, len(data))[1]
 
 
 def _sid_at(data: bytes, offset: int, end: int) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from ..directory.change import Add
 from ..directory.entry import Entry
 from ..directory.naming import rdn
 from . import schema
-from .descriptor import without_audit
+from .descriptor import permissions_alone
 from .flags import IS_DEFAULT, IS_MODIFIED, signed
 from .forest import Forest
 from .plan import AttributeChange, changed_entry, legacy_changes, refuse_bound_keys
@@ -99,8 +99,8 @@ def plan_duplicate(forest: Forest, source: TemplateState, wanted: Wanted) -> Dup
         },
     )
     changes, notes = legacy_changes(template_of(entry), wanted, wanted.new_schema_version)
-    kept_secret = AttributeChange(schema.SECURITY_DESCRIPTOR, (), (without_audit(descriptor),), "")
-    outcome = changed_entry(entry, (*changes, kept_secret))
+    permissions = AttributeChange(schema.SECURITY_DESCRIPTOR, (), (permissions_alone(descriptor),), "")
+    outcome = changed_entry(entry, (*changes, permissions))
     adds = [Add(dn, tuple(sorted(outcome.attributes.items(), key=lambda pair: pair[0] != "objectClass")))]
     if oid not in forest.oids:
         adds.insert(0, Add(f"{rdn('CN', registration)},{forest.oid_container}", _registration(oid, display_name)))

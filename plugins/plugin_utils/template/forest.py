@@ -110,6 +110,11 @@ class Forest:
         return f"{TEMPLATES_CONTAINER},CN=Public Key Services,CN=Services,{self.configuration}"
 
     @property
+    def services_container(self) -> str:
+        """The distinguished name of the container of the enterprise CAs."""
+        return f"CN=Enrollment Services,CN=Public Key Services,CN=Services,{self.configuration}"
+
+    @property
     def oid_container(self) -> str:
         """The distinguished name of the container of the forest's OIDs."""
         return f"{OID_CONTAINER},CN=Public Key Services,CN=Services,{self.configuration}"

@@ -15,6 +15,7 @@ from .flags import (
     ATTESTATION,
     EXPORTABLE_KEY,
     HELLO,
+    IS_DEFAULT,
     MINIMUM_CA,
     MINIMUM_CLIENT,
     PRIVATE_KEY_FLAGS,
@@ -200,7 +201,7 @@ def _refuse_new_name(state: TemplateState, wanted: Wanted) -> None:
     if wanted.new_name and wanted.new_name.strip().casefold() != state.name.casefold():
         raise TemplateError(
             f"The template {state.name!r} (schema version {state.schema_version}) would be changed itself: a new "
-            f"one, such as {wanted.new_name!r}, is made with schema version 3 and schema_3=supersede alone.",
+            f"one, such as {wanted.new_name!r}, is made only from schema version 3, with schema_3=supersede.",
             place="option 'new_name'",
             remedy="Leave new_name out to change the template itself. To keep it as it is, duplicate it in the "
             "Certificate Templates console and name the duplicate here.",
@@ -214,7 +215,7 @@ def refuse_bound_keys(state: TemplateState) -> None:
         TemplateError: it is one.
     """
     bound = state.private_key_flags & (ATTESTATION | HELLO)
-    if bound and state.schema_version >= 3:
+    if bound and state.schema_version >= 2:
         raise TemplateError(
             f"The template {state.name!r} asks for keys in a TPM or of Windows Hello "
             f"({', '.join(flag_names(bound, PRIVATE_KEY_FLAGS))}), which no legacy provider can give.",
@@ -330,6 +331,11 @@ def _notes(state: TemplateState, wanted: Wanted, new_flags: int) -> tuple[str, .
         notes.append(f"Keys were {state.algorithm} of {state.minimum_key_size} bits; legacy SChannel keys are RSA.")
         if state.key_usage and not state.key_usage[0] & (_KEY_ENCIPHERMENT | _KEY_AGREEMENT):
             notes.append("The key usage has no key encipherment, which TLS with RSA key exchange needs; it stays so.")
+    if state.general_flags & IS_DEFAULT and state.schema_version > 1:
+        notes.append(
+            "The template is one that Windows installs (IS_DEFAULT). Such templates should not be modified "
+            "(MS-CRTD 2.4): a duplicate of it is the better place for changes."
+        )
     if client := minimum_client(new_flags):
         kept = client == minimum_client(state.private_key_flags)
         notes.append(

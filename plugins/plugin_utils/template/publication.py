@@ -33,8 +33,8 @@ class EnrolmentService:
         r"""Whether this is its name: the CA's own, ``host\\CA`` as in certutil -config, or the host's."""
         own = {self.name.casefold()}
         if self.host:
-            own |= {self.host.casefold(), f"{self.host}\\{self.name}".casefold()}
-            own.add(f"{self.host.partition('.')[0]}\\{self.name}".casefold())
+            hosts = (self.host.casefold(), self.host.partition(".")[0].casefold())
+            own.update(hosts, (f"{host}\\{self.name.casefold()}" for host in hosts))
         return name.strip().casefold() in own
 
     def as_dict(self) -> dict[str, Any]:

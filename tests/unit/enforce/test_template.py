@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.directory.errors import (
+    ATTRIBUTE_OR_VALUE_EXISTS,
+    CONSTRAINT_VIOLATION,
     INSUFFICIENT_ACCESS_RIGHTS,
     NO_SUCH_ATTRIBUTE,
     DirectoryError,
@@ -17,6 +21,7 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.directory.ldif 
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.template import TemplateWish, enforce_template
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.record import EvidenceError
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.template.wanted import TemplateError, Wanted
+from lab.directory.ldif import records
 from template_objects import SCHANNEL, MemoryDirectory, oid_container, service_entry, template_entry, values
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
@@ -318,3 +323,138 @@ def test_the_memory_of_the_cas_is_told(forest, tmp_path):
 def test_a_template_that_nobody_offers_is_told_so(forest, tmp_path):
     notes = enforce(forest, tmp_path, publish_on=(), withdraw=True)["plan"]["notes"]
     assert any("No CA offers the template" in note for note in notes)
+
+
+def rights_for(forest, allowed):
+    """Let only so many changes through, then refuse."""
+    apply = forest.apply
+
+    def limited(changes):
+        apply(changes[:allowed])
+        if changes[allowed:]:
+            raise DirectoryError("No right.", place=changes[allowed].dn, code=INSUFFICIENT_ACCESS_RIGHTS)
+
+    forest.apply = limited
+
+
+def put_back(forest, path):
+    """Do what a file says as ldifde and ldapmodify do, up to the first change that fails."""
+    for record in records(Path(path).read_text("ascii")):
+        try:
+            if record.changetype == "delete":
+                if forest.entries.pop(record.dn, None) is None:
+                    raise DirectoryError("There is no such object.", place=record.dn)
+                continue
+            for kind, attribute, given in record.operations:
+                held = forest.entries[record.dn].values(attribute)
+                added, taken = (given, ()) if kind == "add" else ((), given) if kind == "delete" else (given, held)
+                forest.modify(record.dn, [(attribute, taken, added)])
+        except DirectoryError:
+            return
+
+
+@pytest.mark.parametrize("allowed", [1, 2, 3, 4])
+@pytest.mark.parametrize("wish", [{"name": "LyncWebServer"}, {"name": "WebServer2008", "schema_3": "supersede"}])
+def test_the_restore_file_puts_back_what_was_done_of_a_change_that_failed_half_way(forest, tmp_path, wish, allowed):
+    ca3 = service_entry("Contoso Issuing CA 3", "ca03.corp.example.test", ["Machine"])
+    forest.entries[ca3.dn] = ca3
+    before = dict(forest.entries)
+    rights_for(forest, allowed)
+    with suppress(DirectoryError):
+        enforce(forest, tmp_path, publish_on=("Contoso Issuing CA 3",), withdraw=True, **wish)
+    assert forest.entries != before
+    [restore] = tmp_path.glob("*.restore.ldf")
+    put_back(forest, restore)
+    revision = ("msPKI-Template-Minor-Revision", values(4), values(6))
+    for dn, entry in before.items():
+        if wish["name"] == "LyncWebServer" == entry.text("cn"):
+            assert forest.entries[dn].values(revision[0]) == revision[2]
+            forest.modify(dn, [(revision[0], revision[2], revision[1])])
+        held = forest.entries[dn].attributes
+        assert {name: set(held[name]) for name in held} == {name: set(entry.values(name)) for name in entry.attributes}
+    assert set(forest.entries) == set(before)
+
+
+def test_a_value_that_somebody_else_added_meanwhile_is_an_error(forest, tmp_path):
+    dn = next(dn for dn in forest.entries if "LyncWebServer" in dn)
+    theirs = "2,Fabrikam Cryptographic Provider"
+    forest.before_apply = lambda: forest.modify(dn, [("pKIDefaultCSPs", (), values(theirs))])
+    with pytest.raises(DirectoryError, match="holds something else now") as caught:
+        enforce(forest, tmp_path)
+    assert theirs in caught.value.message
+
+
+def test_our_own_changes_are_not_told_as_those_of_somebody_else(forest, tmp_path):
+    ca2 = next(dn for dn in forest.entries if CA2[0] in dn)
+    forest.before_apply = lambda: forest.modify(ca2, [("certificateTemplates", values("LyncWebServer"), ())])
+    with pytest.raises(DirectoryError) as caught:
+        enforce(forest, tmp_path, publish_on=(CA1[0],), withdraw=True)
+    assert caught.value.place == ca2
+    message = caught.value.message
+    assert "certificateTemplates is WebServer2008 now, it was WebServer2008, LyncWebServer." in message
+    assert "msPKI-Private-Key-Flag is" not in message
+    [done] = [line for line in message.split(". ") if line.startswith("Done before it failed")]
+    assert "CN=LyncWebServer," in done
+    assert ca2 not in done
+
+
+@pytest.mark.parametrize("code", [CONSTRAINT_VIOLATION, ATTRIBUTE_OR_VALUE_EXISTS])
+def test_a_value_that_appeared_meanwhile_is_told_whatever_the_directory_calls_it(forest, tmp_path, code):
+    dn = next(dn for dn in forest.entries if "LyncWebServer" in dn)
+
+    def refuse(changes):
+        forest.modify(dn, [("msPKI-Minimal-Key-Size", values(2048), values(4096))])
+        raise DirectoryError("Refused.", place=dn, code=code)
+
+    forest.apply = refuse
+    with pytest.raises(DirectoryError, match="msPKI-Minimal-Key-Size is 4096 now, it was 2048"):
+        enforce(forest, tmp_path, minimum_key_size=3072)
+
+
+def test_a_change_whose_fate_is_unknown_is_not_said_to_have_failed(forest, tmp_path):
+    def silent(changes):
+        raise DirectoryError("The directory did not answer.", place=changes[0].dn)
+
+    forest.apply = silent
+    with pytest.raises(DirectoryError) as caught:
+        enforce(forest, tmp_path)
+    assert "Nothing was changed." not in caught.value.message
+    assert "Nothing had changed when dc01.corp.example.test was read again" in caught.value.message
+
+
+def test_another_domain_controller_does_not_tell_what_the_first_one_did(forest, tmp_path):
+    search = forest.search
+    forest.search = lambda *arguments: replace(search(*arguments), server=f"dc0{forest.searches}.corp.example.test")
+    forest.refuses = True
+    with pytest.raises(DirectoryError, match=r"Nothing had changed when dc02\.corp\.example\.test was read again"):
+        enforce(forest, tmp_path)
+
+
+def test_what_superseding_does_to_holders_is_told(forest, tmp_path):
+    result = enforce(forest, tmp_path, name="WebServer2008", schema_3="supersede", publish_on=(CA1[0],))
+    assert any("supersedes 'WebServer2008'" in note and "autoenrolment" in note for note in result["plan"]["notes"])
+    again = enforce(forest, tmp_path, name="WebServer2008", schema_3="supersede", publish_on=(CA1[0],))
+    assert not any("autoenrolment" in note for note in again["plan"]["notes"])
+
+
+def test_a_template_with_permissions_that_cannot_be_read_is_not_published_when_it_might_be_exposed(forest, tmp_path):
+    entry = exposed("Hidden", nTSecurityDescriptor=None)
+    forest.entries[entry.dn] = entry
+    assert enforce(forest, tmp_path, name="Hidden", check=True)["changed"]
+    with pytest.raises(TemplateError, match="ESC1"):
+        enforce(forest, tmp_path, name="Hidden", publish_on=(CA1[0],))
+
+
+def test_where_the_superseded_template_is_still_offered_is_told(forest, tmp_path):
+    notes = " ".join(enforce(forest, tmp_path, name="WebServer2008", schema_3="supersede")["plan"]["notes"])
+    assert "'WebServer2008' is still offered by Contoso Issuing CA 2" in notes
+    assert "certutil -SetCATemplates -WebServer2008" in notes
+
+
+def test_a_ca_that_cannot_be_read_is_told_when_publication_is_asked_for(forest, tmp_path):
+    damaged = service_entry("Contoso Issuing CA 3", "ca03.corp.example.test", [b"\xff"])
+    forest.entries[damaged.dn] = damaged
+    assert "warnings" not in enforce(forest, tmp_path, check=True)
+    [warning] = enforce(forest, tmp_path, publish_on=(CA1[0],), withdraw=True, check=True)["warnings"]
+    assert "Contoso Issuing CA 3" in warning
+    assert "left out of the publication" in warning

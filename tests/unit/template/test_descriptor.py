@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import struct
+from dataclasses import replace
 
 import pytest
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.directory.errors import DirectoryError
@@ -13,9 +14,9 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.template.descri
     EnrollmentRights,
     enrollment_rights,
     is_low_privileged,
+    permissions_alone,
     sid_text,
     well_known,
-    without_audit,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,20 +141,19 @@ def test_without_a_list_everyone_may(make_descriptor):
     )
 
 
-def test_the_audit_list_is_left_out_and_nothing_else():
-    plain = without_audit(SAMBA)
+def test_only_the_list_of_permissions_is_kept():
+    plain = permissions_alone(SAMBA)
     control, owner, group, sacl, dacl = struct.unpack_from("<HIIII", plain, 2)
     assert control == 0x9404  # self-relative, protected, inheritance marked, list present
-    assert sacl == 0
-    assert plain[owner:group] == SAMBA[0x14:0x30]
-    assert plain[group:dacl] == SAMBA[0x30:0x4C]
+    assert (owner, group, sacl) == (0, 0, 0)
     assert plain[dacl:] == SAMBA[0x68:]
-    assert enrollment_rights(plain) == enrollment_rights(SAMBA)
-    assert without_audit(plain) == plain
+    assert permissions_alone(plain) == plain
+    kept, given = enrollment_rights(plain), enrollment_rights(SAMBA)
+    assert (kept.enroll, kept.autoenroll, kept.write) == (given.enroll, given.autoenroll, given.write)
 
 
 def test_the_parts_that_are_absent_stay_absent(make_descriptor):
-    assert without_audit(make_descriptor(None, owner=None)) == make_descriptor(None, owner=None)
+    assert permissions_alone(make_descriptor(None, owner=None)) == make_descriptor(None, owner=None)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_descriptor_that_is_cut_off(length):
     with pytest.raises(DirectoryError):
         enrollment_rights(SAMBA[:length])
     with pytest.raises(DirectoryError):
-        without_audit(SAMBA[:length])
+        permissions_alone(SAMBA[:length])
 
 
 def readable(read, data):
@@ -266,12 +266,13 @@ def test_a_descriptor_with_changed_octets_is_read_or_refused(changes):
     changed = bytearray(SAMBA)
     for position, value in changes:
         changed[position] = value
-    if readable(enrollment_rights, bytes(changed)) and readable(without_audit, bytes(changed)):
-        assert enrollment_rights(without_audit(bytes(changed))) == enrollment_rights(bytes(changed))
+    if readable(enrollment_rights, bytes(changed)) and readable(permissions_alone, bytes(changed)):
+        kept = enrollment_rights(permissions_alone(bytes(changed)))
+        assert kept == replace(enrollment_rights(bytes(changed)), owner=None)
 
 
 @given(st.binary(max_size=200))
 def test_any_octets_are_refused_if_they_do_not_begin_like_a_descriptor(data):
-    for read in (enrollment_rights, without_audit):
+    for read in (enrollment_rights, permissions_alone):
         assert not readable(read, data) or data[0] == 1
     assert not readable(sid_text, data) or data[:1] == b"\x01"
