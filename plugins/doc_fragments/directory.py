@@ -26,6 +26,7 @@ options:
     description:
       - The domain controller to speak LDAP with, as its certificate names it. A host name, C(HOST:PORT),
         C(ldap://HOST) or C(ldaps://HOST).
+      - Without it, or when it is empty, C(ldifde.exe) is used, and the other C(ldap_) options have no effect.
       - Needs C(python-ldap) on the controller.
     type: str
   ldap_port:

@@ -31,14 +31,14 @@ options:
   providers:
     description:
       - The providers that clients may use, first choice first. Names of third parties are allowed, with a warning; key
-        storage providers are refused.
+        storage providers are refused, and so are names of Microsoft's that are cut off or misspelt.
     type: list
     elements: str
     default: [Microsoft RSA SChannel Cryptographic Provider]
   minimum_key_size:
     description:
-      - The smallest key in bits. Stays as it is unless given, or unless it is that of an elliptic curve; then it
-        becomes 2048.
+      - The smallest key in bits, written as given, even when it is smaller than before. Stays as it is unless given,
+        or unless it is that of an elliptic curve; then it becomes 2048.
     type: int
   exportable:
     description:
@@ -50,6 +50,8 @@ options:
       - V(fail) refuses and explains. V(supersede) makes a new template of schema O(new_schema_version) with its own
         OID and the same permissions, which supersedes the old one; the old one stays. V(downgrade) turns the
         template itself into schema version 2.
+      - Once a CA offers a template that supersedes another, autoenrolment replaces the certificates of all holders of
+        the other who may autoenrol, as with O(reenroll_holders).
     type: str
     choices: [fail, supersede, downgrade]
     default: fail
@@ -57,6 +59,7 @@ options:
     description:
       - The name (cn) of the template that O(schema_3=supersede) makes. The old name with C(LegacyCSP) appended unless
         given.
+      - Refused when no template would be made, but O(name) be changed itself.
     type: str
   new_display_name:
     description:

@@ -22,6 +22,7 @@ options:
     description:
       - Return only these templates, each given by its name (cn), its OID or its display name.
       - A name that no template has is an error that names near ones.
+      - One text is split at commas. A name that holds a comma must stand in a YAML list.
     type: list
     elements: str
     default: []
@@ -125,16 +126,28 @@ templates:
     private_key_flags:
       description:
         - The flags C(value), C(hex) and C(names); bits without a name are shown as hexadecimal numbers.
-          C(minimum_ca) and C(minimum_client) are the compatibility settings.
-        - C(enrollment_flags), C(subject_name_flags) and C(general_flags) are described likewise.
+          C(minimum_ca) and C(minimum_client) are the compatibility settings, V(null) when there is none.
       type: dict
       sample: {value: 101056512, hex: '0x06060000', names: [], minimum_ca: Windows Server 2016}
+    enrollment_flags:
+      description: msPKI-Enrollment-Flag likewise.
+      type: dict
+    subject_name_flags:
+      description: msPKI-Certificate-Name-Flag likewise.
+      type: dict
+    general_flags:
+      description: The attribute flags likewise.
+      type: dict
     revision:
       description: C(major) and C(minor).
       type: dict
       sample: {major: 100, minor: 4}
     extended_key_usage:
-      description: OIDs; C(application_policies) are those of the attribute that later schema versions have beside it.
+      description: OIDs.
+      type: list
+      elements: str
+    application_policies:
+      description: The OIDs of the attribute that schema version 2 and later have beside the extended key usage.
       type: list
       elements: str
     issuance:

@@ -297,6 +297,8 @@ def test_a_directory_that_does_not_answer_is_reported_and_hides_no_certificate(c
     )
     assert done.report()["templates"]["status"] == "failed"
     assert len(done.report()["hosts"]) == 2
+    assert done.exit_code == 2, "an audit that lacks what was asked for is no success"
+    assert "The certificate templates were not read: No domain controller told fe01" in done.stdout
     assert "Traceback" not in done.output
 
 
@@ -318,6 +320,9 @@ def test_enforce_makes_the_template_right_and_audits(controller, lab):
     assert names["LyncWebServer"]["category"] == "csp"
     assert names["LyncWebServer"]["published_on"] == []
     assert "changed=1" in done.stdout
+    told = done.stdout.partition("how to put it back")[2].partition("TASK")[0]
+    for part in ("pKIDefaultCSPs", "USE_LEGACY_PROVIDER", "Contoso Issuing CA 1", ".restore.ldf", "keep their keys"):
+        assert part in told, "without -v and --diff"
     assert "changed=0" in play(controller, lab, "enforce", *variables).stdout.rsplit("PLAY RECAP", 1)[1]
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -458,3 +459,15 @@ def test_a_ca_that_cannot_be_read_is_told_when_publication_is_asked_for(forest, 
     [warning] = enforce(forest, tmp_path, publish_on=(CA1[0],), withdraw=True, check=True)["warnings"]
     assert "Contoso Issuing CA 3" in warning
     assert "left out of the publication" in warning
+
+
+def test_the_way_back_can_be_copied_into_a_shell(forest, tmp_path):
+    backup = enforce(forest, tmp_path / "my backups; here")["backup"]
+    command = backup["instructions"].partition("Or from here: ")[2]
+    assert shlex.split(command)[-1] == backup["restore_path"]
+
+
+def test_a_directory_that_cannot_be_a_path_is_an_error(forest):
+    with pytest.raises(EvidenceError, match="Nothing was changed"):
+        enforce(forest, "back\0ups")
+    assert forest.applied == []
