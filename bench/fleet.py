@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ import yaml
 from lab.scenario import parse
 
 TOP = Path(__file__).parents[1]
-_RAW = "ansible.builtin.raw: hostname"
-_AUDIT = "winpki.keyprovider.certificate_info:"
+_TASKS: dict[str, dict[str, Any]] = {
+    "raw": {"ansible.builtin.raw": "hostname"},
+    "audit": {"winpki.keyprovider.certificate_info": {}},
+}
 
 
 def scenario(*, hosts: int, certificates: int, transport: str, max_envelope: int | None = None) -> dict[str, Any]:
@@ -79,7 +81,14 @@ def _lab(directory: Path, definition: dict[str, Any]) -> Iterator[tuple[Path, st
         process.wait()
 
 
-def _run(directory: Path, *arguments: str) -> float:
+def playbook(path: Path, task: Mapping[str, Any]) -> Path:
+    """Write a playbook of one task for all hosts."""
+    path.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [dict(task)]}]), "utf-8")
+    return path
+
+
+def run(directory: Path, *arguments: str) -> float:
+    """Run ansible-playbook; the seconds that it took."""
     environment = {**os.environ, "ANSIBLE_HOME": str(directory / ".ansible"), "ANSIBLE_FORKS": "10"}
     started = time.perf_counter()
     done = subprocess.run(
@@ -99,7 +108,7 @@ def _run(directory: Path, *arguments: str) -> float:
 def audit_once(directory: Path, definition: dict[str, Any]) -> dict[str, Any]:
     """Run the playbook of users against a lab of one host; its counters."""
     with _lab(directory, definition) as (inventory, control):
-        _run(directory, "-i", str(inventory), "winpki.keyprovider.audit")
+        run(directory, "-i", str(inventory), "winpki.keyprovider.audit")
         with urllib.request.urlopen(f"{control}/counters") as answer:
             counters: dict[str, Any] = json.load(answer)
     return next(iter(counters.values()))
@@ -107,15 +116,19 @@ def audit_once(directory: Path, definition: dict[str, Any]) -> dict[str, Any]:
 
 def compare(directory: Path, definition: dict[str, Any], *, rounds: int) -> dict[str, list[float]]:
     """Seconds of a playbook with one raw task and of the same with one audit task, in turns."""
-    playbooks = {}
-    for name, task in (("raw", _RAW), ("audit", _AUDIT)):
-        playbooks[name] = directory / f"{name}.yml"
-        playbooks[name].write_text(f"- hosts: all\n  gather_facts: false\n  tasks:\n    - {task}\n")
-    times: dict[str, list[float]] = {name: [] for name in playbooks}
     with _lab(directory, definition) as (inventory, _control):
-        for playbook in playbooks.values():
-            _run(directory, "-i", str(inventory), str(playbook))
-        for _round in range(rounds):
-            for name, playbook in playbooks.items():
-                times[name].append(_run(directory, "-i", str(inventory), str(playbook)))
+        return in_turns(directory, inventory, _TASKS, rounds=rounds)
+
+
+def in_turns(
+    directory: Path, inventory: Path, tasks: Mapping[str, Mapping[str, Any]], *, rounds: int
+) -> dict[str, list[float]]:
+    """Seconds of playbooks of one task each, in turns, after a run of each that does not count."""
+    playbooks = {name: playbook(directory / f"{name}.yml", task) for name, task in tasks.items()}
+    times: dict[str, list[float]] = {name: [] for name in playbooks}
+    for number in range(rounds + 1):
+        for name, path in playbooks.items():
+            seconds = run(directory, "-i", str(inventory), str(path))
+            if number:
+                times[name].append(seconds)
     return times

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Start the lab, audit it as a pipeline would, stop the lab.
+# Start the lab, audit it as a pipeline would, stop the lab. TEMPLATE=NAME in the environment sets that certificate
+# template right before; arguments go to ansible-playbook.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
@@ -18,8 +19,17 @@ for _ in $(seq 100); do
     sleep 0.1
 done
 cd "$top"
+set -- -e lync_certificates_hosts=lync -e lync_certificates_directory_host=dc01 "$@"
+playbook=audit
+if [ -n "${TEMPLATE:-}" ]; then
+    playbook=enforce
+    set -- --diff -e "lync_certificates_template='$TEMPLATE'" "$@"
+fi
 # The table goes to standard error; hold it back, so that the demo ends with it.
 result=0
-ansible-playbook -i "$work/inventory.yml" winpki.keyprovider.audit "$@" 2>"$work/table" || result=$?
+ansible-playbook -i "$work/inventory.yml" "winpki.keyprovider.$playbook" "$@" 2>"$work/table" || result=$?
 cat "$work/table"
+if [ $result = 0 ] && [ $playbook = audit ]; then
+    printf '\nNext: make demo TEMPLATE=LyncWebServer sets that template right in the lab, shows the change and audits again.\n'
+fi
 exit $result

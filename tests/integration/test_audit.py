@@ -7,11 +7,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
-# What the scenario says, judged by hand: subject's CN, friendly name, kind, provider, verdict for Lync Server 2013.
+# What the scenario says, judged by hand: friendly name, kind, provider, verdict for Lync Server 2013, of the edge 2010.
 EXPECTED = {
     "fe01": {
         "Lync pool default 2026": ("csp", "Microsoft RSA SChannel Cryptographic Provider", "suitable"),
@@ -49,11 +54,21 @@ ASSIGNED = {
     "Edge external": ["AccessEdgeExternal", "DataEdgeExternal", "AudioVideoAuthentication"],
 }
 
+# Likewise of the templates: schema version, category, the CAs that offer it, verdict.
+TEMPLATES = {
+    "LyncWebServer": (4, "ksp", ["Contoso Issuing CA 1", "Contoso Issuing CA 2"], "unsuitable"),
+    "LyncWeb2008": (3, "ksp", ["Contoso Issuing CA 1"], "unsuitable"),
+    "WebServer": (1, "csp", ["Contoso Issuing CA 1"], "warning"),
+    "LyncWebServer2": (4, "csp", ["Contoso Issuing CA 2"], "suitable"),
+    "LyncEdge": (4, "ksp", [], "unsuitable"),
+}
+WITH_TEMPLATES = ("-e", "lync_certificates_directory_host=dc01")
+
 
 @pytest.fixture(scope="module")
 def audited(demo, new_controller):
     demo.reset_counters()
-    done = new_controller().audit(demo)
+    done = new_controller().audit(demo, *WITH_TEMPLATES)
     done.counters = {name: demo.counters(name) for name in EXPECTED}
     return done
 
@@ -83,6 +98,36 @@ def test_what_lync_uses_each_for_is_told(by_name):
     assert found["Lync-Pool alt"] == []
 
 
+def test_the_templates_of_the_forest_are_told_beside_them(audited):
+    section = audited.report()["templates"]
+    assert section["problems"] == []
+    found = {
+        one["name"]: (one["schema_version"], one["category"], one["published_on"], one["verdict"]["status"])
+        for one in section["items"]
+    }
+    assert found == TEMPLATES
+    assert "forest contoso.example, read from dc01.contoso.example" in audited.stderr
+    assert "LyncEdge" not in audited.stderr, "no CA offers it"
+    for name in ("report.html", "templates.csv", "junit.xml"):
+        assert set(TEMPLATES) <= set(re.findall(r"\w+", audited.report(name))), name
+
+
+def test_certificates_name_the_templates_that_led_to_their_keys(audited, by_name):
+    categories = {one["oid"]: one["category"] for one in audited.report()["templates"]["items"]}
+    by_oid = {
+        name: categories[one["template"]["oid"]]
+        for host in by_name.values()
+        for name, one in host.items()
+        if (one["template"] or {}).get("oid") in categories
+    }
+    assert by_oid == {
+        "Lync pool default 2026": "ksp",
+        "Lync web 2026": "ksp",
+        "会議サーバー証明書": "csp",
+        "no provider recorded": "ksp",
+    }
+
+
 def test_a_host_costs_five_requests_with_basic(audited):
     basic = ("fe01", "fe02", "fe03", "edge01")
     assert {name: audited.counters[name]["requests"] for name in basic} == dict.fromkeys(basic, 5)
@@ -93,7 +138,7 @@ def test_each_host_ran_one_command(audited):
 
 
 def test_the_play_changes_nothing(audited):
-    assert audited.stdout.count("changed=0") == 6
+    assert audited.stdout.count("changed=0") == 7
     assert "changed=1" not in audited.stdout
 
 
@@ -153,9 +198,10 @@ def test_a_gate_stops_at_its_verdict_and_those_worse(controller, demo, host, ide
 
 
 def test_check_mode_reads_the_same_and_still_reports(controller, demo, audited):
-    done = controller.audit(demo, "--check", "--diff")
+    done = controller.audit(demo, *WITH_TEMPLATES, "--check", "--diff")
     assert done.exit_code == 0, done.output
     assert done.report()["summary"] == audited.report()["summary"]
+    assert done.report()["templates"] == audited.report()["templates"]
 
 
 def test_a_profile_may_differ_by_host(controller, demo):
@@ -182,3 +228,35 @@ def test_probing_finds_the_key_that_is_gone(controller, demo):
         assert all(
             one["verdict"]["status"] != "suitable" for one in result["certificates"] if one["friendly_name"] in gone
         )
+
+
+def test_what_the_demo_says_comes_next_works(tmp_path):
+    def demo(**environment):
+        directories = {
+            f"lync_certificates_{name}": str(tmp_path / name) for name in ("report_dir", "template_backup_dir")
+        }
+        done = subprocess.run(
+            [Path(__file__).parents[2] / "tools/demo.sh", "-e", json.dumps(directories)],
+            env={
+                **os.environ,
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "ANSIBLE_HOME": str(tmp_path / ".ansible"),
+                "ANSIBLE_NOCOLOR": "true",
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        templates = json.loads((tmp_path / "report_dir/report.json").read_text("utf-8"))["templates"]["items"]
+        return done, {one["name"]: one["verdict"]["status"] for one in templates}
+
+    first, before = demo()
+    name = re.search(r"^Next: make demo TEMPLATE=(\S+) ", first.stdout, re.M)[1]
+    then, after = demo(TEMPLATE=name)
+    assert (before[name], after[name]) == ("unsuitable", "suitable")
+    assert "+pKIDefaultCSPs: 1,Microsoft RSA SChannel Cryptographic Provider" in then.stdout
+    assert len(list((tmp_path / "template_backup_dir").iterdir())) == 2
+    assert "Next:" not in then.stdout

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..directory.errors import DirectoryError
 from ..host.connection import HostError, WindowsHost
 from .ldap_server import LdapDirectory, LdapServer
 from .ldifde import LdifdeDirectory
@@ -29,6 +30,9 @@ DIRECTORY_SPEC: dict[str, dict[str, Any]] = {
 DIRECTORY_CONSTRAINTS: dict[str, Any] = {"mutually_exclusive": [["domain_controller", "ldap_server"]]}
 
 
+_OF_LDAP_ALONE = ("ldap_user", "ldap_password", "ldap_port", "ldap_security", "ldap_ca_file")
+
+
 def directory_of(arguments: Mapping[str, Any], host: Callable[[], WindowsHost], name: str) -> Directory:
     """The directory that the options lead to: LDAP from the controller with ``ldap_server``, else ldifde on the host.
 
@@ -42,6 +46,13 @@ def directory_of(arguments: Mapping[str, Any], host: Callable[[], WindowsHost], 
         HostError: the host is not a Windows host.
     """
     if not arguments["ldap_server"]:
+        given = [name for name in _OF_LDAP_ALONE if arguments[name] is not None]
+        if given or arguments["ldap_auth"] == "kerberos":
+            raise DirectoryError(
+                f"{', '.join(given) or 'ldap_auth'} is given, but no 'ldap_server'.",
+                remedy="Name the domain controller in ldap_server, or leave the options of LDAP out to use ldifde.exe on "
+                "the task's host.",
+            )
         try:
             return LdifdeDirectory(host(), name, arguments["domain_controller"])
         except HostError as exc:

@@ -17,6 +17,8 @@ Security = Literal["ldaps", "starttls", "sasl"]
 
 LDAP_PORT = 389
 LDAPS_PORT = 636
+GLOBAL_CATALOGUE_PORTS = (3268, 3269)
+"""MS-ADTS 3.1.1.3.1.10"""
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 _SERVER_FORMS = "Give ldap_server as NAME, NAME:PORT, ldaps://NAME or ldap://NAME."
@@ -120,6 +122,11 @@ class LdapServer:
         port = self.port if port is None else port
         if port is not None and not 0 < port < 65536:
             raise self._refused(f"{port} is not a port.", "Give a number from 1 to 65535, or none.")
+        if port in GLOBAL_CATALOGUE_PORTS:
+            raise self._refused(
+                f"Port {port} is that of the global catalogue, which takes no changes and lacks some attributes.",
+                "Leave the port out, or give that of LDAP (389) or LDAPS (636).",
+            )
         return scheme, host, port
 
     def _security(self, scheme: str) -> Security:
@@ -157,4 +164,5 @@ class LdapServer:
             )
 
     def _refused(self, message: str, remedy: str) -> DirectoryError:
-        return DirectoryError(message, place=self.server, remedy=remedy)
+        # Who writes a password into a URL shall not find it in a log.
+        return DirectoryError(message, place=self.server.rpartition("@")[2], remedy=remedy)

@@ -83,7 +83,8 @@ def failure(
     ``place`` is the object that was being read or changed; without one it happened while connecting and logging on.
     """
     details: dict[str, Any] = exception.args[0] if exception.args and isinstance(exception.args[0], dict) else {}
-    code = details.get("result", 0)
+    # python-ldap 3.4 raises TIMEOUT without details when an answer does not come.
+    code = details.get("result", TIMEOUT if type(exception).__name__ == "TIMEOUT" else 0)
     # After a failure that libldap notices by itself, "info" may be left from an earlier operation.
     information = details.get("info") if code > 0 or place is None else None
     said = " ".join(str(information or details.get("desc") or exception).split())
@@ -140,18 +141,19 @@ def _kerberos(code: int, said: str, endpoint: Endpoint) -> DirectoryError:
 
 
 def check_it_answers(server: LdapServer, endpoint: Endpoint) -> None:
-    """Make sure that a server of LDAPS comes to an end with the TLS handshake, whichever.
+    """Make sure that a server comes to an end with the TLS handshake, whichever.
 
-    libldap 2.5 with GnuTLS was seen to wait for ever, and busily, for one that accepts the connection and keeps silent.
+    libldap 2.5 with GnuTLS was seen to wait for ever, and busily, for one that accepts the connection (or StartTLS)
+    and then keeps silent.
 
     Raises:
         DirectoryError: it does not answer in time.
     """
-    if endpoint.security != "ldaps":
+    if not endpoint.tls:
         return
     with _connected(server, endpoint) as connection:
         try:
-            _context(server, checked=False).wrap_socket(connection, server_hostname=endpoint.host).close()
+            _shake_hands(connection, server, endpoint, checked=False)
         except TimeoutError as exc:
             raise _no_tls(server, endpoint, exc) from exc
         except OSError:
@@ -181,6 +183,13 @@ def _context(server: LdapServer, *, checked: bool) -> ssl.SSLContext:
     return context
 
 
+def _shake_hands(connection: socket.socket, server: LdapServer, endpoint: Endpoint, *, checked: bool) -> None:
+    if endpoint.security == "starttls":
+        connection.sendall(_START_TLS)
+        connection.recv(4096)
+    _context(server, checked=checked).wrap_socket(connection, server_hostname=endpoint.host).close()
+
+
 def _unreachable(server: LdapServer, endpoint: Endpoint) -> DirectoryError:
     try:
         connection = _connected(server, endpoint)
@@ -188,12 +197,8 @@ def _unreachable(server: LdapServer, endpoint: Endpoint) -> DirectoryError:
         return error
     with connection:
         try:
-            if endpoint.security == "starttls":
-                connection.sendall(_START_TLS)
-                connection.recv(4096)
             if endpoint.tls:
-                context = _context(server, checked=server.validate_certs)
-                context.wrap_socket(connection, server_hostname=endpoint.host).close()
+                _shake_hands(connection, server, endpoint, checked=server.validate_certs)
         except OSError as exc:
             return _no_tls(server, endpoint, exc)
     return _broken(server, endpoint)

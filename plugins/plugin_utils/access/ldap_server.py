@@ -108,15 +108,15 @@ class LdapDirectory:
 
     def _connection(self) -> tuple[Any, Endpoint]:
         if self._handle is None or self._endpoint is None:
+            self._endpoint = self._server.endpoint()
             if IMPORT_ERROR is not None:
                 raise DirectoryError(
                     "The Python library python-ldap, which speaks LDAP, is missing on the controller"
                     f" ({IMPORT_ERROR}).",
-                    place=self._server.server,
+                    place=self._endpoint.uri,
                     remedy="Install it for the Python that runs Ansible: pip install python-ldap (on Debian its build"
                     " needs gcc, python3-dev, libldap-dev and libsasl2-dev; python3-ldap is ready-made).",
                 )
-            self._endpoint = self._server.endpoint()
             if self._endpoint.tls:
                 self._server.check_ca_file()
             check_it_answers(self._server, self._endpoint)

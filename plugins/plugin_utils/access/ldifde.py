@@ -37,6 +37,11 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
 _NETBIOS_NAME_LENGTH = 15
 _STDIN_LINE = 1000
 _SAID_AT_MOST = 600
+_CONSTRAINED = (
+    " Where AppLocker or App Control (WDAC) keeps PowerShell in Constrained Language Mode, which allows no methods of"
+    " .NET, the script cannot run: use an account that is exempt, or set 'ldap_server' to reach the directory from the"
+    " controller."
+)
 _AFTER_ACCESS_CHECK = (NO_SUCH_ATTRIBUTE, ATTRIBUTE_OR_VALUE_EXISTS, ENTRY_ALREADY_EXISTS)
 """Who may not write is told so and nothing else: with these, the account did arrive."""
 
@@ -239,7 +244,8 @@ class LdifdeDirectory:
             raise self._failure(
                 f"The script around ldifde.exe did not run to its end on {self._name}"
                 f"{': ' + error if error else '.'} {answer.complaint}",
-                f"{consequence} Check the free space of the account's temporary directory and the host's event log.",
+                f"{consequence} Check the free space of the account's temporary directory and the host's event log."
+                + ("" if error else _CONSTRAINED),
                 place,
             )
 

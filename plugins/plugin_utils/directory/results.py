@@ -29,12 +29,13 @@ _MEANINGS: dict[int, tuple[str, str]] = {
         "Use LDAPS or StartTLS with a simple bind, or Kerberos with sign and seal over plain LDAP.",
     ),
     10: (
-        "The directory points to another server (referral, 10); the object is not held here.",
-        "Name a domain controller of the forest whose templates are meant.",
+        "The directory points to another server (referral, 10): this one does not hold the object, or is a read-only"
+        " domain controller (MS-ADTS 3.1.1.5.1.10).",
+        "Name a writable domain controller of the forest whose templates are meant.",
     ),
     errors.NO_SUCH_ATTRIBUTE: (
         "A value that was to be replaced is no longer there, or the schema does not know the attribute"
-        " (noSuchAttribute, 16): someone changed the object after it was read. Nothing was changed.",
+        " (noSuchAttribute, 16): someone changed the object after it was read. This object was not changed.",
         "Run again: the object is read and judged anew.",
     ),
     17: (
@@ -47,7 +48,7 @@ _MEANINGS: dict[int, tuple[str, str]] = {
     ),
     errors.ATTRIBUTE_OR_VALUE_EXISTS: (
         "A value that was to be added is already there (attributeOrValueExists, 20): someone changed the object after"
-        " it was read. Nothing was changed.",
+        " it was read. This object was not changed.",
         "Run again: the object is read and judged anew.",
     ),
     21: (
@@ -75,9 +76,8 @@ _MEANINGS: dict[int, tuple[str, str]] = {
     51: ("The directory is busy (busy, 51).", "Try again later."),
     52: ("The directory is not available (unavailable, 52).", "Try again later, or choose another domain controller."),
     errors.UNWILLING_TO_PERFORM: (
-        "The directory declines the operation (unwillingToPerform, 53), for example because the domain controller is"
-        " read-only or a value is not allowed.",
-        "Read the server's own words, and name a writable domain controller.",
+        "The directory declines the operation (unwillingToPerform, 53), for example because a value is not allowed.",
+        "Read the server's own words.",
     ),
     65: (
         "The object would lack an attribute that its class demands, or have one that it forbids"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,7 +37,7 @@ class Backup:
             "instructions": (
                 f"To put everything back, copy {self.restore} to a domain controller and run there: "
                 f"ldifde -i -f {os.path.basename(self.restore)} -j . "
-                f"Or from here: ldapmodify -H ldaps://DC -D USER@DOMAIN -W -f {self.restore}"
+                f"Or from here: ldapmodify -H ldaps://DC -D USER@DOMAIN -W -f {shlex.quote(self.restore)}"
             ),
         }
 
@@ -61,8 +62,8 @@ def save(directory: Path, name: str, entries: Sequence[Entry], restore: bytes, *
         target.mkdir(parents=True, exist_ok=True)
         saved = _write_new(target, stem, ".ldf", write_entries(entries, comment=comment))
         put_back = _write_new(target, saved.stem, ".restore.ldf", restore)
-    except OSError as exc:
-        why = "it is not a directory" if isinstance(exc, FileExistsError) else exc.strerror
+    except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
+        why = "it is not a directory" if isinstance(exc, FileExistsError) else getattr(exc, "strerror", exc)
         raise EvidenceError(
             f"The backup cannot be written to {target}: {why}. Nothing was changed.",
             remedy="Give a directory of the controller that can be written (option 'backup_dir').",

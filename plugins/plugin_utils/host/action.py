@@ -9,14 +9,13 @@ from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.release import __version__
 from ansible.utils.unsafe_proxy import wrap_var
 
 from ..profiles.model import ProfileError
 from ..record import EvidenceError
-from .connection import HostError, HostUnreachable, WindowsHost
+from .connection import RELEASE, HostError, HostUnreachable, WindowsHost
 
-_TUPLES_ARE_CHEAPER = tuple(int(part) for part in __version__.split(".")[:2]) < (2, 19)
+_TUPLES_ARE_CHEAPER = RELEASE < (2, 19)
 """Whether lists of a result are better handed over as tuples.
 
 ansible-core up to 2.18 copies and cleans every list of a result, with all that is in it, but looks into no tuple; and

@@ -8,14 +8,30 @@ than Lync servers have (5.1 from ansible-core 2.19 on); ``exec_command`` has no 
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.release import __version__
+
+RELEASE = tuple(int(part) for part in __version__.split(".")[:2])
+"""Major and minor number of ansible-core."""
 
 SCRIPT_LIMIT = 2900
 """Characters of script that fit in cmd.exe's 8,191 once encoded as UTF-16LE and base64 (3 x 8/3, less the call)."""
+
+_TAKES_ENCODED = {"psrp": (2, 16), "ssh": (2, 18), "winrm": (2, 19)}
+"""From which ansible-core on a connection plugin hands on a script that is encoded already.
+
+Releases before encode it themselves; encoded twice, it would exceed cmd.exe's limit. A script that is not encoded goes
+to whatever shell sshd starts (ssh from 2.18 on), gets bytes for text as its input (psrp), and is taken for a command
+line of cmd.exe when it holds the word -EncodedCommand (winrm from 2.21 on).
+"""
+
+_POWERSHELL = "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unrestricted -EncodedCommand "
+"""What Ansible's shell plugins write; winrm and psrp know an encoded script by it (ansible-core up to 2.20)."""
 
 _SINGLE_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
 _FORBIDDEN = re.compile('[\x00-\x1f\x7f"\u201c\u201d\u201e]')
@@ -133,26 +149,27 @@ class WindowsHost:
     def run_script(self, script: str, stdin: bytes | None = None) -> Completed:
         """Run a PowerShell script of at most :data:`SCRIPT_LIMIT` characters.
 
-        The script reads ``stdin``, which must be ASCII text, with ``$input``: line by line over winrm and ssh, as one
-        text over psrp. It has no limit of length and stays off the command line.
+        The script reads ``stdin``, which must be ASCII text, with ``$input``: line by line, but over psrp as one text
+        with ansible-core up to 2.18. It has no limit of length and stays off the command line.
 
         Raises:
             HostError: the script is too long for cmd.exe.
-            HostUnreachable: the connection broke.
-            AnsibleError: the connection plugin says itself that it could not connect.
+            HostUnreachable: the host could not be reached, or the connection broke.
+            AnsibleError: the connection plugin could not run the command for another reason.
         """
         if len(script) > SCRIPT_LIMIT:
             raise HostError(f"A script of {len(script)} characters exceeds cmd.exe's limit of 8,191 once encoded.")
         command = script
-        transport = self._connection.transport.rpartition(".")[2]
-        if transport == "ssh" or (transport == "psrp" and stdin is not None):
-            # winrm and psrp encode what they are given; ssh hands it to whatever shell sshd starts. psrp makes text of
-            # its input only for a command that is encoded already, else it sends an array of bytes (ansible-core 2.18).
-            command = self._connection._shell._encode_script(script, strict_mode=False, preserve_rc=False)
+        since = _TAKES_ENCODED.get(self._connection.transport.rpartition(".")[2])
+        if since and since <= RELEASE:
+            command = _POWERSHELL + base64.b64encode(script.encode("utf-16-le")).decode("ascii")
         try:
             exit_code, stdout, stderr = self._connection.exec_command(command, in_data=stdin, sudoable=False)
-        except AnsibleConnectionFailure:
-            raise
+        except AnsibleConnectionFailure as exc:
+            # The ssh plugin says so of a connection that breaks while a command runs, too.
+            raise HostUnreachable(
+                str(exc), remedy="Check the address, the account and the network of the host, then run it again."
+            ) from exc
         except AnsibleError as exc:
             if stdin is None:
                 raise

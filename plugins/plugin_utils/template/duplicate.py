@@ -65,7 +65,7 @@ def plan_duplicate(forest: Forest, source: TemplateState, wanted: Wanted) -> Dup
             cannot be used, or the keys are those of a TPM.
     """
     name = new_name_of(source, wanted)
-    display_name = _display_name(source, wanted)
+    display_name = _display_name(forest, source, wanted)
     forest.refuse_unreadable(name)
     refuse_bound_keys(source)
     descriptor = source.entry.value(schema.SECURITY_DESCRIPTOR)
@@ -111,13 +111,20 @@ def plan_duplicate(forest: Forest, source: TemplateState, wanted: Wanted) -> Dup
     return Duplicate(source, template_of(outcome), tuple(adds), (superseding, *notes))
 
 
-def _display_name(source: TemplateState, wanted: Wanted) -> str:
+def _display_name(forest: Forest, source: TemplateState, wanted: Wanted) -> str:
     name = (wanted.new_display_name or "").strip() or f"{source.display_name or source.name} (legacy CSP)"
     if not writable(name) or len(name) > _LONGEST_DISPLAY_NAME:
         raise TemplateError(
             f"{name!r} cannot be the display name of the new template.",
             place="option 'new_display_name'",
             remedy=f"Give 1 to {_LONGEST_DISPLAY_NAME} characters.",
+        )
+    same = next((state for state in forest.templates if (state.display_name or "").casefold() == name.casefold()), None)
+    if same:
+        raise TemplateError(
+            f"The template {same.name!r} has the display name {name!r} already; people could not tell the two apart.",
+            place="option 'new_display_name'",
+            remedy="Give another.",
         )
     return name
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from dataclasses import replace
 
 import pytest
@@ -12,6 +14,7 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.access.ldap_fai
     AUTH_UNKNOWN,
     LOCAL_ERROR,
     TIMEOUT,
+    check_it_answers,
     failure,
 )
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.access.ldap_server import LdapDirectory, LdapServer
@@ -34,8 +37,8 @@ class Failed(Exception):
     ("server", "uri"),
     [
         (SIMPLE, "ldaps://dc1.example.test:636"),
-        (replace(SIMPLE, server="DC1.example.test:3269"), "ldaps://dc1.example.test:3269"),
-        (replace(SIMPLE, port=3269), "ldaps://dc1.example.test:3269"),
+        (replace(SIMPLE, server="DC1.example.test:10636"), "ldaps://dc1.example.test:10636"),
+        (replace(SIMPLE, port=10636), "ldaps://dc1.example.test:10636"),
         (replace(SIMPLE, security="starttls"), "ldap://dc1.example.test:389"),
         (replace(SIMPLE, server="ldaps://dc1.example.test/"), "ldaps://dc1.example.test:636"),
         (replace(SIMPLE, server="ldap://dc1.example.test", security="starttls"), "ldap://dc1.example.test:389"),
@@ -71,7 +74,12 @@ def test_the_options_lead_to_a_server(server, uri):
         (replace(SIMPLE, server="ldaps://dc1.example.test/DC=example"), "more than a server"),
         (replace(SIMPLE, server="ldaps://someone@dc1.example.test"), "more than a server"),
         (replace(SIMPLE, server="dc1.example.test:many"), "a server and a port"),
-        (replace(SIMPLE, server="dc1.example.test:636", port=3269), "names port 636, ldap_port 3269"),
+        (replace(SIMPLE, server=f"ldaps://someone:{SECRET}@dc1.example.test"), "more than a server"),
+        (replace(SIMPLE, server=f"someone:{SECRET}@dc1.example.test:636"), "more than a server"),
+        (replace(SIMPLE, server=f"https://someone:{SECRET}@dc1.example.test"), "no way to a directory"),
+        (replace(SIMPLE, server="dc1.example.test:636", port=10636), "names port 636, ldap_port 10636"),
+        (replace(SIMPLE, port=3269), "global catalogue"),
+        (replace(KERBEROS, server="ldap://dc1.example.test:3268"), "global catalogue"),
         (replace(SIMPLE, server="dc1.example.test:0"), "0 is not a port"),
         (replace(SIMPLE, port=70000), "70000 is not a port"),
         (replace(SIMPLE, server=""), "does not name a server"),
@@ -175,6 +183,38 @@ def test_an_operation_that_takes_too_long_names_its_object():
     error = failure(Failed(TIMEOUT), SIMPLE, SIMPLE.endpoint(), place="CN=Web")
     assert (error.place, error.code) == ("CN=Web", None)
     assert "30 seconds" in error.message
+
+
+def test_an_answer_that_does_not_come_is_told_as_that():
+    # python-ldap 3.4 raises it without the dictionary that its other exceptions have.
+    without_details = type("TIMEOUT", (Exception,), {})()
+    for place in (None, "CN=Web"):
+        error = failure(without_details, KERBEROS, KERBEROS.endpoint(), place=place)
+        assert "did not answer within 30 seconds" in error.message
+        assert error.place == (place or "ldap://dc1.example.test:389")
+
+
+HALF_OPEN = bytes.fromhex("300c02010178070a010004000400")
+"""A server's yes to StartTLS."""
+
+
+def test_a_server_that_promises_tls_and_keeps_silent_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        held = []
+
+        def promise():
+            connection = listener.accept()[0]
+            held.append(connection)
+            connection.recv(100)
+            connection.sendall(HALF_OPEN)
+
+        thread = threading.Thread(target=promise)
+        thread.start()
+        server = replace(SIMPLE, server="127.0.0.1", port=listener.getsockname()[1], security="starttls", timeout=1)
+        with pytest.raises(DirectoryError, match="did not finish the TLS handshake within 1 seconds"):
+            check_it_answers(server, server.endpoint())
+        thread.join()
+        held[0].close()
 
 
 def test_what_an_earlier_operation_left_is_not_taken_for_the_reason():

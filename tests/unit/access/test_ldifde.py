@@ -83,9 +83,9 @@ class Shell:
 
 
 class Answering:
-    """A connection that gives prepared answers, the last one again and again."""
+    """A connection that encodes scripts itself and gives prepared answers, the last one again and again."""
 
-    transport = "winrm"
+    transport = "other"
     _shell = Shell()
 
     def __init__(self, *answers):
@@ -225,7 +225,7 @@ def test_no_change_is_no_command():
     ("said", "code", "words"),
     [
         (DENIED, 50, "Insufficient Rights"),
-        (refused("No Such Attribute", "0x2085", "The attribute value cannot be removed.", NO_VALUE), 16, "Nothing was"),
+        (refused("No Such Attribute", "0x2085", "The attribute value cannot be removed.", NO_VALUE), 16, "not changed"),
         (
             refused(
                 "No Such Object",
@@ -369,6 +369,8 @@ def test_silence_is_not_success(answer):
 def test_what_stood_on_standard_error_is_told_when_the_script_did_not_run():
     failure = failure_of_search(("", "Cannot create type. Only core types are supported in this language mode."))
     assert "language mode" in failure.message
+    for words in ("Constrained Language Mode", "AppLocker", "ldap_server"):
+        assert words in failure.remedy
 
 
 @pytest.mark.parametrize("exit_code", ["1", "8224", "-1073741515"])

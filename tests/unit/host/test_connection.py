@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host import connection as tested
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection import (
     SCRIPT_LIMIT,
     HostError,
+    HostUnreachable,
     WindowsHost,
     native_call,
     quote,
@@ -17,9 +22,6 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection
 class Shell:
     SHELL_FAMILY = "powershell"
     _IS_WINDOWS = True
-
-    def _encode_script(self, script, strict_mode=True, preserve_rc=True):
-        return f"encoded({strict_mode},{preserve_rc}):{script}"
 
 
 class Recorder:
@@ -34,6 +36,13 @@ class Recorder:
         self.sent.append(cmd)
         self.inputs.append(in_data)
         return self.answer
+
+
+def decoded(command):
+    """The script in an encoded command line."""
+    call, _blank, script = command.rpartition(" ")
+    assert call == "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unrestricted -EncodedCommand"
+    return base64.b64decode(script).decode("utf-16-le")
 
 
 @pytest.mark.parametrize("quote_mark", ["'", "\u2018", "\u2019", "\u201a", "\u201b"])
@@ -52,9 +61,9 @@ def test_dollar_percent_and_semicolon_are_left_to_the_single_quotes():
 
 
 def test_the_exit_code_of_the_command_is_asked_for():
-    connection = Recorder()
+    connection = Recorder("psrp")
     WindowsHost(connection).run("whoami.exe", "/groups")
-    assert connection.sent == ["& 'whoami.exe' '/groups'\nexit $LASTEXITCODE"]
+    assert decoded(connection.sent[0]) == "& 'whoami.exe' '/groups'\nexit $LASTEXITCODE"
 
 
 def test_a_negative_exit_code_is_the_hresult():
@@ -62,18 +71,27 @@ def test_a_negative_exit_code_is_the_hresult():
     assert WindowsHost(connection).run("certutil.exe", "-store").exit_code == 0x80090011
 
 
-@pytest.mark.parametrize("transport", ["ssh", "ansible.builtin.ssh"])
-def test_over_ssh_the_script_is_encoded_here(transport):
+@pytest.mark.parametrize(
+    ("transport", "release"),
+    [("psrp", (2, 16)), ("ssh", (2, 18)), ("winrm", (2, 19)), ("ssh", (2, 21)), ("ansible.builtin.ssh", (2, 21))],
+)
+def test_a_connection_that_takes_an_encoded_script_gets_one(monkeypatch, transport, release):
+    monkeypatch.setattr(tested, "RELEASE", release)
     connection = Recorder(transport)
-    WindowsHost(connection).run_script("hostname")
-    assert connection.sent == ["encoded(False,False):hostname"]
+    WindowsHost(connection).run_script("'it''s -EncodedCommand \u00fc'", b"QUJD\r\n")
+    assert decoded(connection.sent[0]) == "'it''s -EncodedCommand \u00fc'"
+    assert connection.inputs == [b"QUJD\r\n"]
 
 
-@pytest.mark.parametrize("transport", ["winrm", "psrp", "ansible.builtin.winrm"])
-def test_other_connections_encode_for_themselves(transport):
+@pytest.mark.parametrize(
+    ("transport", "release"), [("ssh", (2, 17)), ("winrm", (2, 18)), ("ansible.builtin.winrm", (2, 16)), ("x", (2, 21))]
+)
+def test_a_connection_that_encodes_itself_gets_the_script(monkeypatch, transport, release):
+    monkeypatch.setattr(tested, "RELEASE", release)
     connection = Recorder(transport)
-    WindowsHost(connection).run_script("hostname")
-    assert connection.sent == ["hostname"]
+    WindowsHost(connection).run_script("$input", b"QUJD\r\n")
+    assert connection.sent == ["$input"]
+    assert connection.inputs == [b"QUJD\r\n"]
 
 
 @pytest.mark.parametrize("transport", ["winrm", "psrp", "ssh"])
@@ -83,32 +101,15 @@ def test_a_script_without_input_is_sent_without(transport):
     assert connection.inputs == [None]
 
 
-@pytest.mark.parametrize(
-    ("transport", "command"),
-    [
-        ("winrm", "$input"),
-        ("ansible.builtin.winrm", "$input"),
-        ("psrp", "encoded(False,False):$input"),
-        ("ansible.builtin.psrp", "encoded(False,False):$input"),
-        ("ssh", "encoded(False,False):$input"),
-    ],
-)
-def test_a_script_with_input_gets_it_as_text(transport, command):
-    connection = Recorder(transport)
-    WindowsHost(connection).run_script("$input", b"QUJD\r\n")
-    assert connection.sent == [command]
-    assert connection.inputs == [b"QUJD\r\n"]
-
-
 def test_a_script_that_cmd_would_cut_is_refused():
     with pytest.raises(HostError, match="8,191"):
         WindowsHost(Recorder()).run_script("#" * (SCRIPT_LIMIT + 1))
 
 
 def test_the_longest_script_fits_in_a_command_line():
-    call = "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unrestricted -EncodedCommand "
-    encoded = -(-SCRIPT_LIMIT * 2 // 3) * 4
-    assert len(call) + encoded < 8191
+    connection = Recorder("psrp")
+    WindowsHost(connection).run_script("#" * SCRIPT_LIMIT)
+    assert len(connection.sent[0]) < 8191
 
 
 def test_a_host_that_is_not_windows_is_named_with_the_way_out():
@@ -136,3 +137,14 @@ def test_what_a_command_complained_is_one_line():
 def test_of_an_error_record_the_message_is_told(record):
     connection = Recorder(answer=(1, b"", record.encode()))
     assert WindowsHost(connection).run("reg.exe").complaint == "reg.exe : ERROR: no"
+
+
+@pytest.mark.parametrize("stdin", [None, b"QUJD\r\n"])
+def test_what_the_plugin_says_of_a_lost_connection_reaches_who_has_to_tell_what_was_done(stdin):
+    class Lost(Recorder):
+        def exec_command(self, cmd, in_data=None, sudoable=True):
+            raise AnsibleConnectionFailure("Failed to connect to the host via ssh: Connection reset by peer")
+
+    with pytest.raises(HostUnreachable, match="Connection reset by peer") as caught:
+        WindowsHost(Lost("ssh")).run_script("hostname", stdin)
+    assert caught.value.remedy

@@ -1,15 +1,17 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a script finds in ``$input``, over Ansible's own connections to the lab's WinRM server."""
+"""Which script arrives and what it finds in ``$input``, over Ansible's own connections to the lab's WinRM server."""
 
 from __future__ import annotations
 
+import ast
 import base64
 from collections.abc import Iterator
 
 import pytest
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import connection_loader
+from ansible.utils.display import Display
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection import WindowsHost
 from lab.wire.echo import EchoHost
 from lab.wire.server import LabServer, ListenerSpec
@@ -60,11 +62,26 @@ def test_over_winrm_it_is_the_standard_input_of_the_process(connect, host):
     assert stdin == LINES
 
 
-def test_over_psrp_it_is_one_text_and_no_array_of_bytes(connect):
+def test_over_winrm_a_script_with_the_word_for_encoded_ones_arrives(connect, host):
+    connect("winrm").run_script("'a -EncodedCommand b & hostname'")
+    ((command, _stdin, _user),) = host.calls
+    assert base64.b64decode(command.split()[-1]).decode("utf-16-le") == "'a -EncodedCommand b & hostname'"
+
+
+def test_over_psrp_it_is_text_and_no_array_of_bytes(connect):
     done = connect("psrp").run_script("$input", LINES)
-    script, given = done.stdout.decode().split("\r\n")[:2]
+    script, *given = done.stdout.decode().split("\r\n")
     assert script == "$input"
-    assert given == repr(LINES.decode())
+    lines = [line for text in given if text for line in ast.literal_eval(text).splitlines()]
+    assert lines == LINES.decode().splitlines()
+
+
+@pytest.mark.parametrize("transport", ["winrm", "psrp"])
+def test_nothing_deprecated_is_called(connect, monkeypatch, transport):
+    told = []
+    monkeypatch.setattr(Display, "deprecated", lambda _display, msg, *_args, **_more: told.append(msg))
+    connect(transport).run_script("$input", LINES)
+    assert told == []
 
 
 @pytest.mark.parametrize("transport", ["winrm", "psrp"])

@@ -182,7 +182,7 @@ def test_the_command_prints_an_inventory_and_stops_on_a_signal(tmp_path: Path) -
     command = [sys.executable, "-m", "lab", "demo", "--inventory", str(inventory)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
-        assert "6 hosts are up" in process.stderr.readline()
+        assert "7 hosts are up" in process.stderr.readline()
         assert json.loads(json.dumps(yaml.safe_load(inventory.read_text("utf-8"))))["all"]["children"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
