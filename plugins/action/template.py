@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..plugin_utils.access.choose import DIRECTORY_CONSTRAINTS, DIRECTORY_SPEC, directory_of
+from ..plugin_utils.access.choose import DIRECTORY_CONSTRAINTS, DIRECTORY_SPEC, directory_of, unchecked
 from ..plugin_utils.enforce.template import TemplateWish, enforce_template
 from ..plugin_utils.host.action import KeyProviderAction
 from ..plugin_utils.template.wanted import RSA_SCHANNEL, Wanted
@@ -55,4 +55,5 @@ class ActionModule(KeyProviderAction):
             backup_dir=Path(arguments["backup_dir"]),
         )
         with closing(directory_of(arguments, self.windows_host, self.host_name(task_vars))) as directory:
-            return enforce_template(directory, wish, check=bool(self._task.check_mode), at=datetime.now(timezone.utc))
+            result = enforce_template(directory, wish, check=bool(self._task.check_mode), at=datetime.now(timezone.utc))
+        return {**result, "warnings": [*unchecked(arguments), *result.get("warnings", ())]}

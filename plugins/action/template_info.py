@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, ClassVar
 
-from ..plugin_utils.access.choose import DIRECTORY_CONSTRAINTS, DIRECTORY_SPEC, directory_of
+from ..plugin_utils.access.choose import DIRECTORY_CONSTRAINTS, DIRECTORY_SPEC, directory_of, unchecked
 from ..plugin_utils.audit.templates import audit_templates
 from ..plugin_utils.host.action import KeyProviderAction
 from ..plugin_utils.profiles.library import load
@@ -28,4 +28,5 @@ class ActionModule(KeyProviderAction):
     def perform(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         profile = load(arguments["profile"])
         with closing(directory_of(arguments, self.windows_host, self.host_name(task_vars))) as directory:
-            return audit_templates(directory, arguments["names"], profile)
+            result = audit_templates(directory, arguments["names"], profile)
+        return {**result, "warnings": unchecked(arguments)}

@@ -15,7 +15,7 @@ description:
     must be a domain controller, or have the AD DS tools (RSAT). With O(ldap_server) the controller speaks LDAP itself
     and the task's host is not contacted.
   - On a host that is no domain controller the account of the connection must be able to go on to one (the double hop).
-    Basic and CredSSP can, Kerberos with delegation can, NTLM cannot.
+    CredSSP can, Kerberos with delegation can; NTLM and Basic cannot.
 options:
   domain_controller:
     description:

@@ -33,6 +33,16 @@ DIRECTORY_CONSTRAINTS: dict[str, Any] = {"mutually_exclusive": [["domain_control
 _OF_LDAP_ALONE = ("ldap_user", "ldap_password", "ldap_port", "ldap_security", "ldap_ca_file")
 
 
+def unchecked(arguments: Mapping[str, Any]) -> list[str]:
+    """Warnings about a server whose certificate is not checked."""
+    if not arguments["ldap_server"] or arguments["ldap_validate_certs"] or arguments["ldap_auth"] == "kerberos":
+        return []
+    return [
+        f"The certificate of {arguments['ldap_server']} is not checked (ldap_validate_certs): whoever answers in its "
+        "place gets the password."
+    ]
+
+
 def directory_of(arguments: Mapping[str, Any], host: Callable[[], WindowsHost], name: str) -> Directory:
     """The directory that the options lead to: LDAP from the controller with ``ldap_server``, else ldifde on the host.
 
@@ -50,8 +60,8 @@ def directory_of(arguments: Mapping[str, Any], host: Callable[[], WindowsHost], 
         if given or arguments["ldap_auth"] == "kerberos":
             raise DirectoryError(
                 f"{', '.join(given) or 'ldap_auth'} is given, but no 'ldap_server'.",
-                remedy="Name the domain controller in ldap_server, or leave the options of LDAP out to use ldifde.exe on "
-                "the task's host.",
+                remedy="Name the domain controller in ldap_server, or leave the options of LDAP out to use ldifde.exe "
+                "on the task's host.",
             )
         try:
             return LdifdeDirectory(host(), name, arguments["domain_controller"])

@@ -25,6 +25,7 @@ from ..directory.errors import (
     ATTRIBUTE_OR_VALUE_EXISTS,
     ENTRY_ALREADY_EXISTS,
     NO_SUCH_ATTRIBUTE,
+    OPERATIONS_ERROR,
     DirectoryError,
 )
 from ..directory.results import explain
@@ -32,7 +33,9 @@ from ..host.connection import Completed, WindowsHost, quote
 from .diagnostics import first_failed, result_code
 from .model import PUBLIC_KEY_SERVICES, Found
 
-_OWN_LINE = re.compile(r"keyprovider ([a-z]+)(?: (\S*))?")
+_OWN_LINE = re.compile(r"[.\s]*keyprovider ([a-z]+)(?: (\S*))?")
+"""The dots with which ldifde shows its progress have no line end (seen in published sessions): one of our lines may
+follow them."""
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
 _NETBIOS_NAME_LENGTH = 15
 _STDIN_LINE = 1000
@@ -118,7 +121,8 @@ class _Transcript:
         words = " ".join(self.logged.split()) or " ".join(self.said.split())
         if not words:
             return "It said nothing."
-        return f"It said: {words if len(words) <= _SAID_AT_MOST else '...' + words[-_SAID_AT_MOST:]}"
+        shown = words if len(words) <= _SAID_AT_MOST else "..." + words[-_SAID_AT_MOST:]
+        return f"It said: {shown.rstrip('.')}."
 
 
 class LdifdeDirectory:
@@ -270,7 +274,8 @@ class LdifdeDirectory:
 
     def _failure(self, message: str, remedy: str, place: str | None = None, code: int | None = None) -> DirectoryError:
         hop = "" if code in _AFTER_ACCESS_CHECK else self._double_hop
-        return DirectoryError(message, place=place, remedy=f"{remedy} {hop}".strip(), code=code)
+        remedies = (hop, remedy) if code == OPERATIONS_ERROR else (remedy, hop)
+        return DirectoryError(message, place=place, remedy=" ".join(remedies).strip(), code=code)
 
 
 def _read(completed: Completed, name: str) -> _Transcript:

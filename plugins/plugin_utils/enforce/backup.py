@@ -29,6 +29,11 @@ class Backup:
     restore: str
     """The change that puts them back."""
 
+    def discard(self) -> None:
+        """Remove the files of a change that was not made."""
+        for path in (self.saved, self.restore):
+            Path(path).unlink(missing_ok=True)
+
     def as_dict(self) -> dict[str, str]:
         """The ``backup`` mapping of results."""
         return {
@@ -42,7 +47,7 @@ class Backup:
         }
 
 
-def save(directory: Path, name: str, entries: Sequence[Entry], restore: bytes, *, comment: str, at: datetime) -> Backup:
+def save(directory: Path, name: str, entries: Sequence[Entry], restore: bytes, *, server: str, at: datetime) -> Backup:
     """Write both files; what is there already is never replaced.
 
     Args:
@@ -50,18 +55,21 @@ def save(directory: Path, name: str, entries: Sequence[Entry], restore: bytes, *
         name: of the template, for the names of the files.
         entries: the objects as they were read.
         restore: LDIF that takes the change back.
-        comment: stands at the top of the file with the objects.
-        at: the moment, UTC, for the names of the files.
+        server: that they were read from.
+        at: the moment, UTC, for the names and the heads of the files.
 
     Raises:
         EvidenceError: a file cannot be written; nothing has been changed then.
     """
     target = Path(os.path.abspath(directory))
     stem = f"{_file_name(name)}-{at:%Y%m%dT%H%M%SZ}"
+    when = f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    comment = f"As read from {server} at {when}, before winpki.keyprovider.template changed it."
+    head = f"# Puts back what winpki.keyprovider.template changed after {when}.\r\n# Whatever was edited since is lost."
     try:
         target.mkdir(parents=True, exist_ok=True)
         saved = _write_new(target, stem, ".ldf", write_entries(entries, comment=comment))
-        put_back = _write_new(target, saved.stem, ".restore.ldf", restore)
+        put_back = _write_new(target, saved.stem, ".restore.ldf", head.encode("ascii") + b"\r\n\r\n" + restore)
     except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
         why = "it is not a directory" if isinstance(exc, FileExistsError) else getattr(exc, "strerror", exc)
         raise EvidenceError(

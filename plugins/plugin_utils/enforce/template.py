@@ -263,10 +263,7 @@ def _published(forest: Forest, work: Work) -> list[str]:
 def _save(forest: Forest, work: Work, directory: Path, at: datetime) -> Backup:
     services = (*work.publication.add, *work.publication.remove)
     entries = [work.plan.state.entry if work.plan else work.before.entry, *(service.entry for service in services)]
-    comment = (
-        f"As read from {forest.server} at {at:%Y-%m-%d %H:%M:%S} UTC, before winpki.keyprovider.template changed it."
-    )
-    return save(directory, work.before.name, entries, _restore(work), comment=comment, at=at)
+    return save(directory, work.before.name, entries, _restore(work), server=forest.server, at=at)
 
 
 def _restore(work: Work) -> bytes:
@@ -341,6 +338,7 @@ def _told(exc: DirectoryError, directory: Directory, before: Forest, work: Work,
             left += f" {backup.as_dict()['instructions']}"
         elif exc.code is not None and after.server == before.server:
             left = "Nothing was changed."
+            backup.discard()
         else:
             # Without an answer the change may still be on its way; another domain controller may be behind.
             left = f"Nothing had changed when {after.server} was read again."

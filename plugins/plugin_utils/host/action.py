@@ -46,8 +46,10 @@ class KeyProviderAction(ActionBase):
                 argument_spec=dict(self.ARGUMENT_SPEC), **self.CONSTRAINTS
             )
             result.update(untrusted(self.perform(arguments, task_vars or {})))
-            # Ansible's own readers of these two know lists only.
-            result.update({key: list(result[key]) for key in ("diff", "warnings") if key in result})
+            for key in ("diff", "warnings"):
+                # Ansible's own readers of these two know lists only, and show what is there.
+                if told := list(result.pop(key, ())):
+                    result[key] = told
         except AnsibleActionFail as exc:
             result.update(failed=True, msg=str(exc).replace(self._load_name, self._task.action))
         except HostUnreachable as exc:

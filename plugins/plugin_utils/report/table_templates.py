@@ -41,7 +41,7 @@ def template_lines(section: TemplateSection, width: int) -> list[str]:
     todo = advice(items, exposures=True)
     items, left_out = items[:MOST_TEMPLATES], items[MOST_TEMPLATES:]
     lines += ["", *_table(items, numbers_by_template(todo), width)]
-    lines += _counted("left out here", left_out, width)
+    lines += _counted("more", left_out, width)
     if section.published:
         lines += _counted("that no CA offers", section.unpublished, width)
     for problem in section.problems:
@@ -51,7 +51,14 @@ def template_lines(section: TemplateSection, width: int) -> list[str]:
         lines += ["", "What to do about the templates:"]
         for number, entry in enumerate(todo, 1):
             lines += wrap(f"{number:>2}. ", f"{_why(entry)} {entry.remedy} ({_extent(entry)})", width)
+        lines += wrap("", _LIMITS, width)
     return lines
+
+
+_LIMITS = (
+    "Leave templates of other products as they are. Certificates that exist keep their keys until they are enrolled"
+    " anew."
+)
 
 
 def template_totals(section: TemplateSection) -> str:
@@ -108,7 +115,7 @@ def _counted(which: str, items: Sequence[TemplateItem], width: int) -> list[str]
     if not items:
         return []
     told = ", ".join(part for part in (_counts(items), _exposed(items)) if part)
-    return wrap("", f"{plural(len(items), 'template')} {which}, all in the reports: {told}", width)
+    return wrap("", f"Not shown: {plural(len(items), 'template')} {which} ({told}); the reports have all", width)
 
 
 def _counts(items: Sequence[Judged]) -> str:

@@ -144,21 +144,16 @@ def _provider_remedy(state: TemplateState) -> str:
             "template for this product."
         )
     if state.schema_version == 1:
-        remedy = f"{_DUPLICATE} Set the providers of the duplicate with {_MODULE}, and let the CA offer it instead."
-    elif state.schema_version == 3:
-        remedy = (
+        return f"{_DUPLICATE} Set the providers of the duplicate with {_MODULE}, and let the CA offer it instead."
+    if state.schema_version == 3:
+        return (
             f"A template of schema version 3 cannot be for legacy providers. {_IF_ENROLLED}, run {_MODULE} with "
             "schema_3: supersede, which makes a duplicate that replaces it, or with schema_3: downgrade, which makes "
             "it one of schema version 2."
         )
-    else:
-        remedy = (
-            f"{_IF_ENROLLED}, run {_MODULE}, which makes it a template for legacy providers: {RSA_SCHANNEL} alone, "
-            "unless you name others."
-        )
     return (
-        f"{remedy} Leave templates of other products as they are. Certificates that exist keep their keys until they "
-        "are enrolled anew."
+        f"{_IF_ENROLLED}, run {_MODULE}, which makes it a template for legacy providers: {RSA_SCHANNEL} alone, unless "
+        "you name others."
     )
 
 

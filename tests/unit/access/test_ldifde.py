@@ -463,3 +463,8 @@ def test_where_the_account_did_arrive_it_is_not():
 def test_a_domain_controller_knows_itself(server, computer):
     failure = failure_of_search(export(said=UNBOUND, exit_code="1", server=server, computer=computer))
     assert "double hop" not in failure.remedy
+
+
+def test_dots_of_progress_before_an_own_line_do_not_hide_it():
+    reader = directory(export().replace("keyprovider exit", "....keyprovider exit"))[0]
+    assert reader.search("(cn=*)", ["cn"]).entries == ENTRIES

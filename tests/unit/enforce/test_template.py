@@ -471,3 +471,15 @@ def test_a_directory_that_cannot_be_a_path_is_an_error(forest):
     with pytest.raises(EvidenceError, match="Nothing was changed"):
         enforce(forest, "back\0ups")
     assert forest.applied == []
+
+
+def test_no_backup_is_left_of_a_change_that_was_refused(forest, tmp_path):
+    forest.refuses = True
+    with pytest.raises(DirectoryError):
+        enforce(forest, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_restore_file_says_what_it_is(forest, tmp_path):
+    text = Path(enforce(forest, tmp_path)["backup"]["restore_path"]).read_text("ascii")
+    assert text.startswith("# Puts back what winpki.keyprovider.template changed after 2026-03-01 12:00:00 UTC.")

@@ -120,7 +120,7 @@ def test_status_source_and_confidence_are_those_of_the_finding(result_of):
 @pytest.mark.parametrize(
     ("attributes", "parts"),
     [
-        (KSP, ["run winpki.keyprovider.template,", "Leave templates of other products", "keep their keys"]),
+        (KSP, ["If certificates for this product are enrolled by it, run winpki.keyprovider.template,"]),
         ({"msPKI-Template-Schema-Version": 3, **listed()}, ["schema_3: supersede", "schema_3: downgrade"]),
         ({"msPKI-Template-Schema-Version": 1, **listed(STRONG)}, ["cannot be edited", "duplicate it"]),
         ({**KSP, "msPKI-Private-Key-Flag": 0x06062400}, ["TPM", "another template"]),
