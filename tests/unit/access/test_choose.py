@@ -18,7 +18,7 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection
 DEFAULTS = {name: rules.get("default") for name, rules in DIRECTORY_SPEC.items()}
 
 
-def chosen(host=lambda: object(), **given):
+def chosen(host=object, **given):
     return directory_of({**DEFAULTS, **given}, host, "dc01")
 
 
