@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..plugin_utils.access.choose import DIRECTORY_CONSTRAINTS, DIRECTORY_SPEC, directory_of, unchecked
-from ..plugin_utils.enforce.template import TemplateWish, enforce_template
+from ..plugin_utils.enforce.template import enforce_template
+from ..plugin_utils.enforce.work import TemplateWish
 from ..plugin_utils.host.action import KeyProviderAction
 from ..plugin_utils.template.wanted import RSA_SCHANNEL, Wanted
 

@@ -16,7 +16,8 @@ import pytest
 import yaml
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.access.ldap_server import LdapDirectory, LdapServer
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.directory.errors import DirectoryError
-from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.template import TemplateWish, enforce_template
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.template import enforce_template
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.work import TemplateWish
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.template.wanted import Wanted
 from lab.directory.population import CaPlan, DirectoryPlan, TemplatePlan, populate
 from lab.runtime import Lab

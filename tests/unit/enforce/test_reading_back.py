@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.directory.errors import DirectoryError
-from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.template import TemplateWish, enforce_template
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.template import enforce_template
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.work import TemplateWish
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection import HostError
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.template.wanted import Wanted
 from template_objects import MemoryDirectory, oid_container, template_entry

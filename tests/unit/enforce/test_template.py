@@ -19,7 +19,8 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.directory.error
     DirectoryError,
 )
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.directory.ldif import parse
-from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.template import TemplateWish, enforce_template
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.template import enforce_template
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.work import TemplateWish
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.record import EvidenceError
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.template.wanted import TemplateError, Wanted
 from lab.directory.ldif import records
