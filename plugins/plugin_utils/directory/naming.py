@@ -27,11 +27,6 @@ def any_of(*filters: str) -> str:
     return filters[0] if len(filters) == 1 else f"(|{''.join(filters)})"
 
 
-def all_of(*filters: str) -> str:
-    """A filter: all of these match."""
-    return filters[0] if len(filters) == 1 else f"(&{''.join(filters)})"
-
-
 def rdn(attribute: str, value: str) -> str:
     r"""A relative distinguished name with its value escaped (RFC 4514, 2.4), control characters as ``\xx``."""
     escaped = ""

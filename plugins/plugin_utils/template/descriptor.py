@@ -159,18 +159,6 @@ def permissions_alone(descriptor: bytes) -> bytes:
     return _HEADER.pack(descriptor[0], descriptor[1], control, 0, 0, 0, _HEADER.size if dacl else 0) + dacl
 
 
-def sid_text(sid: bytes) -> str:
-    """A security identifier as text: ``S-1-5-32-545`` (MS-DTYP 2.4.2.1).
-
-    Raises:
-        DirectoryError: it is not one, or more than one.
-    """
-    text, end = _sid_at(sid, 0, len(sid))
-    if end != len(sid):
-        raise _damaged(end, "there is more than the SID")
-    return text
-
-
 def well_known(sid: str) -> str | None:
     """The English name of a SID that is the same everywhere or in every domain; ``None`` for others."""
     return _NAMES.get(sid) or _DOMAIN_NAMES.get(_rid(sid))
