@@ -12,12 +12,10 @@ neither), what it writes into ldif.err and in which encoding, and how it counts 
 
 from __future__ import annotations
 
-import base64
 import gzip
 import re
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from ..directory import ldif
 from ..directory.change import Change
@@ -29,17 +27,13 @@ from ..directory.errors import (
     DirectoryError,
 )
 from ..directory.results import explain
-from ..host.connection import Completed, WindowsHost, quote
+from ..host.connection import WindowsHost, quote
+from ..host.courier import Answer, carry, complaint_of, framed
 from .diagnostics import first_failed, result_code
 from .model import PUBLIC_KEY_SERVICES, Found
 
-_OWN_LINE = re.compile(r"[.\s]*keyprovider ([a-z]+)(?: (\S*))?")
-"""The dots with which ldifde shows its progress have no line end (seen in published sessions): one of our lines may
-follow them."""
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
 _NETBIOS_NAME_LENGTH = 15
-_STDIN_LINE = 1000
-_SAID_AT_MOST = 600
 _CONSTRAINED = (
     " Where AppLocker or App Control (WDAC) keeps PowerShell in Constrained Language Mode, which allows no methods of"
     " .NET, the script cannot run: use an account that is exempt, or set 'ldap_server' to reach the directory from the"
@@ -48,16 +42,9 @@ _CONSTRAINED = (
 _AFTER_ACCESS_CHECK = (NO_SUCH_ATTRIBUTE, ATTRIBUTE_OR_VALUE_EXISTS, ENTRY_ALREADY_EXISTS)
 """Who may not write is told so and nothing else: with these, the account did arrive."""
 
-# The scripts keep to what PowerShell 2.0 has. Base64 brings text and bytes through any console code page. A directory
-# of its own holds all that ldifde writes, its log files too, and goes in any case.
-_BEGIN = """\
-$d=[IO.Path]::Combine([IO.Path]::GetTempPath(),'keyprovider-'+[Guid]::NewGuid().ToString('N'))
-$f=$d+'\\{file}'
-try{{
-"""
-_END = """\
-}catch{'keyprovider error '+[Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes([string]$_))}
-finally{if([IO.Directory]::Exists($d)){[IO.Directory]::Delete($d,$true)}}"""
+# A directory of its own holds all that ldifde writes, its log files too.
+_EXPORT_FILE = "$f=$d+'\\export.ldf'\n"
+_IMPORT_FILE = "$f=$d+'\\import.ldf'\n"
 
 # The server is named to ldifde, so that it is the one whose RootDSE was read; the script stops without a name, because
 # Windows PowerShell drops an empty argument.
@@ -93,38 +80,6 @@ if([IO.File]::Exists($e)){{'keyprovider errors '+[Convert]::ToBase64String([IO.F
 """
 
 
-@dataclass(frozen=True)
-class _Transcript:
-    """What a script printed."""
-
-    told: Mapping[str, bytes]
-    """The script's own lines, decoded."""
-    exit_code: int | None
-    """ldifde's; ``None`` when it did not run to its end."""
-    said: str
-    """ldifde's lines."""
-    logged: str
-    """What stood in ldif.err."""
-
-    @property
-    def everything(self) -> str:
-        """All that ldifde told, wherever."""
-        return f"{self.said}\n{self.logged}"
-
-    def text(self, name: str) -> str:
-        """One of the script's own lines as text; empty when it is missing."""
-        return self.told.get(name, b"").decode("utf-8", "replace")
-
-    @property
-    def complaint(self) -> str:
-        """What ldifde said, on one line, best of its errors alone; of a long text the end, where they stand."""
-        words = " ".join(self.logged.split()) or " ".join(self.said.split())
-        if not words:
-            return "It said nothing."
-        shown = words if len(words) <= _SAID_AT_MOST else "..." + words[-_SAID_AT_MOST:]
-        return f"It said: {shown.rstrip('.')}."
-
-
 class LdifdeDirectory:
     """The forest of a Windows host, read and changed with its ldifde.exe."""
 
@@ -153,7 +108,7 @@ class LdifdeDirectory:
         """
         controller = self._controller
         answer = self._run(
-            _BEGIN.format(file="export.ldf")
+            _EXPORT_FILE
             + _EXPORT.format(
                 root=quote(f"LDAP://{controller}/RootDSE" if controller else "LDAP://RootDSE"),
                 server=quote(controller) if controller else "$s",
@@ -161,17 +116,16 @@ class LdifdeDirectory:
                 filter=quote(filter_text),
                 attributes=quote(",".join(attributes)),
             )
-            + _END
         )
         self._note_server(answer.text("server"), answer.text("computer"))
         self._check_that_it_ran(answer, "Nothing was read.")
-        code = result_code(answer.everything, answer.exit_code)
-        if answer.exit_code or code:
+        code = result_code(_everything(answer), _exit_code(answer))
+        if _exit_code(answer) or code:
             raise self._refused(answer, "could not export the templates", code)
         entries = ldif.parse(self._exported(answer), origin=f"the export of ldifde.exe on {self._name}")
         if not entries:
             raise self._failure(
-                f"ldifde.exe on {self._name} exported no object. {answer.complaint}",
+                f"ldifde.exe on {self._name} exported no object. {_complaint(answer)}",
                 "Use an account of the forest that may read the Public Key Services container.",
             )
         return Found(tuple(entries), answer.text("configuration"), answer.text("server"))
@@ -187,19 +141,15 @@ class LdifdeDirectory:
         if not changes:
             return
         data = ldif.write_changes(changes, encoding="utf-16")
-        text = base64.b64encode(data)
-        lines = [text[start : start + _STDIN_LINE] for start in range(0, len(text), _STDIN_LINE)]
         server = f" '-s' {quote(self._controller)}" if self._controller else ""
-        answer = self._run(
-            _BEGIN.format(file="import.ldf") + _IMPORT.format(server=server) + _END, b"\r\n".join([*lines, b""])
-        )
+        answer = self._run(_IMPORT_FILE + _IMPORT.format(server=server), data)
         names = [change.dn for change in changes]
         self._check_that_it_ran(answer, "Look at the object before you run it again.", "; ".join(names))
-        code = result_code(answer.everything, answer.exit_code)
-        if not answer.exit_code and not code:
+        code = result_code(_everything(answer), _exit_code(answer))
+        if not _exit_code(answer) and not code:
             return
         starts = [n for n, line in enumerate(ldif.decode(data).split("\r\n"), 1) if line.startswith("dn:")]
-        failed = 0 if len(names) == 1 else first_failed(answer.everything, names, starts)
+        failed = 0 if len(names) == 1 else first_failed(_everything(answer), names, starts)
         if failed is None:
             raise self._refused(
                 answer,
@@ -213,8 +163,8 @@ class LdifdeDirectory:
     def close(self) -> None:
         """Nothing stays open."""
 
-    def _run(self, script: str, stdin: bytes | None = None) -> _Transcript:
-        return _read(self._host.run_script(script, stdin), self._name)
+    def _run(self, statements: str, data: bytes | None = None) -> Answer:
+        return carry(self._host, self._name, framed(statements), data)
 
     def _note_server(self, server: str, computer: str) -> None:
         """Remember which domain controller answered: changes go to the same, and on a member a hop may be missing."""
@@ -229,8 +179,8 @@ class LdifdeDirectory:
                 "delegation, or set 'ldap_server' to reach the directory from the controller."
             )
 
-    def _check_that_it_ran(self, answer: _Transcript, consequence: str, place: str | None = None) -> None:
-        error = " ".join(answer.text("error").split())
+    def _check_that_it_ran(self, answer: Answer, consequence: str, place: str | None = None) -> None:
+        error = answer.error
         if error and "ldifde.exe" in error.casefold():
             raise self._failure(
                 f"ldifde.exe could not be started on {self._name}: {error}",
@@ -244,20 +194,20 @@ class LdifdeDirectory:
                 "Check that the host is a member of the domain and reaches a domain controller, and that the account "
                 "is one of the domain; or set 'ldap_server' to reach the directory from the controller.",
             )
-        if error or answer.exit_code is None:
+        if error or _exit_code(answer) is None:
             raise self._failure(
                 f"The script around ldifde.exe did not run to its end on {self._name}"
-                f"{': ' + error if error else '.'} {answer.complaint}",
+                f"{': ' + error if error else '.'} {_complaint(answer)}",
                 f"{consequence} Check the free space of the account's temporary directory and the host's event log."
                 + ("" if error else _CONSTRAINED),
                 place,
             )
 
-    def _exported(self, answer: _Transcript) -> bytes:
+    def _exported(self, answer: Answer) -> bytes:
         packed = answer.told.get("file")
         if packed is None:
             raise self._failure(
-                f"ldifde.exe on {self._name} ended without an error, but wrote no file. {answer.complaint}",
+                f"ldifde.exe on {self._name} ended without an error, but wrote no file. {_complaint(answer)}",
                 "Run ldifde.exe on the host by hand to see what it does.",
             )
         try:
@@ -267,10 +217,10 @@ class LdifdeDirectory:
                 f"The export of ldifde.exe arrived damaged from {self._name} ({exc}).", "Run it again."
             ) from exc
 
-    def _refused(self, answer: _Transcript, what: str, code: int | None, place: str | None = None) -> DirectoryError:
+    def _refused(self, answer: Answer, what: str, code: int | None, place: str | None = None) -> DirectoryError:
         meaning, remedy = explain(code) if code is not None else ("", "Read what ldifde said.")
-        message = f"ldifde.exe on {self._name} {what} (exit code {answer.exit_code}). {meaning}"
-        return self._failure(f"{message.strip()} {answer.complaint}", remedy, place, code)
+        message = f"ldifde.exe on {self._name} {what} (exit code {_exit_code(answer)}). {meaning}"
+        return self._failure(f"{message.strip()} {_complaint(answer)}", remedy, place, code)
 
     def _failure(self, message: str, remedy: str, place: str | None = None, code: int | None = None) -> DirectoryError:
         hop = "" if code in _AFTER_ACCESS_CHECK else self._double_hop
@@ -278,35 +228,26 @@ class LdifdeDirectory:
         return DirectoryError(message, place=place, remedy=" ".join(remedies).strip(), code=code)
 
 
-def _read(completed: Completed, name: str) -> _Transcript:
-    """Tell the script's own lines from ldifde's.
+def _exit_code(answer: Answer) -> int | None:
+    """ldifde's, as PowerShell shows it; ``None`` when it did not run to its end."""
+    code = answer.codes.get("exit")
+    return code if code is None or code < 1 << 31 else code - (1 << 32)
 
-    Raises:
-        DirectoryError: an own line is damaged.
-    """
-    told: dict[str, bytes] = {}
-    exit_code: int | None = None
-    said: list[str] = []
-    for line in completed.stdout.decode("utf-8", "replace").splitlines():
-        own = _OWN_LINE.fullmatch(line.strip())
-        if own is None:
-            said.append(line)
-            continue
-        key, value = own[1], own[2] or ""
-        if key == "exit":
-            exit_code = int(value) if re.fullmatch(r"-?[0-9]+", value) else None
-        else:
-            try:
-                told[key] = base64.b64decode(value, validate=True)
-            except ValueError as exc:
-                raise DirectoryError(
-                    f"The answer of {name} is damaged in its part {key!r}.", remedy="Run it again."
-                ) from exc
-    if completed.stderr.strip():
-        said.append(Completed(completed.exit_code, b"", completed.stderr).complaint)
-    errors = told.get("errors", b"")
+
+def _logged(answer: Answer) -> str:
+    """What stood in ldif.err."""
+    errors = answer.told.get("errors", b"")
     try:
-        logged = ldif.decode(errors)
+        return ldif.decode(errors)
     except UnicodeDecodeError:
-        logged = errors.decode("latin-1")
-    return _Transcript(told, exit_code, "\n".join(said), logged)
+        return errors.decode("latin-1")
+
+
+def _everything(answer: Answer) -> str:
+    """All that ldifde told, wherever."""
+    return f"{answer.said}\n{_logged(answer)}"
+
+
+def _complaint(answer: Answer) -> str:
+    """What ldifde said, best of its errors alone."""
+    return complaint_of(_logged(answer).strip() or answer.said)
