@@ -22,10 +22,15 @@ MAY_IMPORT = {
     "template": {"directory", "profiles", "providers"},
     "host": {"profiles"},
     "access": {"directory", "host"},
-    "audit": {"access", "evidence", "host", "profiles", "providers", "report", "template"},
-    "enforce": {"access", "audit", "directory", "host", "template"},
+    "lync": {"host"},
+    "enrolment": {"evidence", "profiles", "providers"},
+    "audit": {"access", "evidence", "host", "lync", "profiles", "providers", "report", "template"},
+    "enforce": {
+        *("access", "audit", "directory", "enrolment", "evidence", "host", "lync", "profiles", "providers", "report"),
+        "template",
+    },
 }
-PURE = ("providers", "evidence", "profiles", "report", "directory", "template")
+PURE = ("providers", "evidence", "profiles", "report", "directory", "template", "enrolment")
 
 
 def imports(path: Path) -> set[str]:

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from ..adcs.model import Authorities
 from ..directory.model import DirectoryRole
+from .keys import KeyContainers
 from .store import StoredCertificate
 
 OEM_CODE_PAGES = {"en": "cp437", "de": "cp850", "fr": "cp850", "es": "cp850", "ja": "cp932", "zh": "cp936"}
@@ -80,8 +82,11 @@ class Machine:
     oem_console: bool = False
     """True: console tools print in the OEM code page although the client asked for 65001."""
     files: dict[str, bytes] = field(default_factory=dict)
+    containers: KeyContainers = field(default_factory=KeyContainers)
     directory: DirectoryRole | None = None
     """None: no domain controller and no AD DS tools."""
+    authorities: Authorities | None = None
+    """The CAs within its reach."""
 
     @property
     def fqdn(self) -> str:
