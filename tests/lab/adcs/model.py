@@ -56,7 +56,7 @@ class AuthorityService(Protocol):
 
         :param request: PKCS#10 or CMC, DER.
         :param attributes: request attributes such as ``CertificateTemplate``.
-        :param requester: ``DOMAIN\\user`` or ``DOMAIN\\HOST$``.
+        :param requester: a user or, with ``$`` at the end, a computer, with its domain before a backslash.
         :param computer: whether the requester is a computer account.
 
         Raises:
