@@ -15,6 +15,7 @@ from ..evidence.registry import read_reg_query
 from ..host.connection import Completed, HostError, WindowsHost, native_call
 from ..profiles.judge import judge_all
 from ..profiles.model import Profile
+from ..profiles.verdict import Verdict
 from ..record import Certificate, EvidenceError, Problem, Reading
 from ..report.lines import verdict_lines
 from ..report.summary import summary
@@ -37,6 +38,20 @@ class Wish:
     probe_keys: bool = False
 
 
+@dataclass(frozen=True)
+class Observed:
+    """A store as it was found."""
+
+    certificates: Sequence[Certificate]
+    verdicts: Sequence[Verdict]
+    """Of the certificates, in their order."""
+    usages: Mapping[str, Sequence[str]]
+    """What Lync uses a certificate for, by thumbprint, in the order of Get-CsCertificate."""
+    problems: Sequence[Problem]
+    lync: bool
+    """Whether the Lync cmdlets answered."""
+
+
 def audit_store(host: WindowsHost, origin: str, wish: Wish, profile: Profile, *, at: datetime) -> dict[str, Any]:
     """Read a store, judge each certificate and return the result of ``certificate_info``.
 
@@ -47,6 +62,39 @@ def audit_store(host: WindowsHost, origin: str, wish: Wish, profile: Profile, *,
         HostError: the store could not be read at all.
     """
     wanted = {normalise_thumbprint(text): text for text in wish.thumbprints}
+    seen = observe_store(host, origin, wish, profile, at=at)
+    problems = list(seen.problems)
+    results = [
+        {
+            **certificate.as_dict(),
+            "assignments": seen.usages.get(certificate.thumbprint or "", []),
+            "verdict": verdict.as_dict(),
+        }
+        for certificate, verdict in zip(seen.certificates, seen.verdicts, strict=True)
+    ]
+    if wanted:
+        results, more = _only(origin, wish.store, wanted, results)
+        problems += more
+    result: dict[str, Any] = {
+        "store": wish.store,
+        "profile": profile.name,
+        "product": profile.title,
+        "certificates": results,
+        "problems": [problem.as_dict() for problem in problems],
+        "summary": summary(results),
+        "verdicts": verdict_lines(results),
+    }
+    if wish.assignments:
+        result["lync"] = seen.lync
+    return result
+
+
+def observe_store(host: WindowsHost, origin: str, wish: Wish, profile: Profile, *, at: datetime) -> Observed:
+    """Read a store and judge each certificate; ``thumbprints`` of the wish is left out of account.
+
+    Raises:
+        HostError: the store could not be read at all.
+    """
     answer, lync_output = _ask(host, wish)
     if wish.source == "certutil":
         reading = read_certutil(check_certutil(host, wish.store, answer), origin)
@@ -63,29 +111,7 @@ def audit_store(host: WindowsHost, origin: str, wish: Wish, profile: Profile, *,
         problems += more
     usages = usages_by_thumbprint(assigned or ())
     verdicts = judge_all(certificates, profile, at=at, assignments=usages)
-    results = [
-        {
-            **certificate.as_dict(),
-            "assignments": usages.get(certificate.thumbprint or "", []),
-            "verdict": verdict.as_dict(),
-        }
-        for certificate, verdict in zip(certificates, verdicts, strict=True)
-    ]
-    if wanted:
-        results, more = _only(origin, wish.store, wanted, results)
-        problems += more
-    result: dict[str, Any] = {
-        "store": wish.store,
-        "profile": profile.name,
-        "product": profile.title,
-        "certificates": results,
-        "problems": [problem.as_dict() for problem in problems],
-        "summary": summary(results),
-        "verdicts": verdict_lines(results),
-    }
-    if wish.assignments:
-        result["lync"] = assigned is not None
-    return result
+    return Observed(certificates, verdicts, usages, problems, assigned is not None)
 
 
 def normalise_thumbprint(text: str) -> str:
