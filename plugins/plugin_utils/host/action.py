@@ -72,8 +72,8 @@ class KeyProviderAction(ActionBase):
         return WindowsHost(self._connection)
 
     def host_name(self, task_vars: Mapping[str, Any]) -> str:
-        """The inventory name of the host of the task."""
-        return str(task_vars.get("inventory_hostname") or self._play_context.remote_addr)
+        """The inventory name of the host that the task runs on, which ``delegate_to`` may have named."""
+        return str(self._task.delegate_to or task_vars.get("inventory_hostname") or self._play_context.remote_addr)
 
 
 def untrusted(value: Any, texts: dict[str, Any] | None = None) -> Any:
