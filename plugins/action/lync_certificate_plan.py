@@ -13,6 +13,7 @@ from ..plugin_utils.enforce.needs import plan_host
 from ..plugin_utils.enrolment.needs import Asked, Terms
 from ..plugin_utils.enrolment.wish import RSA_SCHANNEL
 from ..plugin_utils.host.action import KeyProviderAction
+from ..plugin_utils.lync.usages import checked_types
 from ..plugin_utils.profiles.library import load
 
 _REQUEST_SPEC: dict[str, Any] = {
@@ -62,4 +63,5 @@ class ActionModule(KeyProviderAction):
 
 
 def _asked(given: Mapping[str, Any]) -> Asked:
-    return Asked(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    return Asked(**{**values, "types": checked_types(given["types"], "requests")})
