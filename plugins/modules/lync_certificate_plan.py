@@ -81,8 +81,8 @@ options:
         type: str
       template_oid:
         description:
-          - The OID of the template, when O(requests[].template) is a name. Certificates of templates of schema version 2
-            and later hold the OID alone, so that without it the template of a certificate is not compared.
+          - The OID of the template, when O(requests[].template) is a name. Certificates of templates from schema
+            version 2 on hold the OID alone, so that without it the template of a certificate is not compared.
         type: str
       key_length:
         description: The size of the RSA key in bits.
@@ -218,8 +218,9 @@ needs:
       elements: str
 superseded:
   description:
-    - Thumbprints of certificates that are assigned to nothing, are not good, and have been followed by a good one with all
-      their names, which is assigned. No other server of O(peers) has them assigned. What else uses them is not known.
+    - Thumbprints of certificates that are assigned to nothing, are not good, and have been followed by a good one
+      with all their names, which is assigned.
+    - No other server of O(peers) has them assigned. What else uses them is not known.
   returned: success
   type: list
   elements: str

@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The crash sweep: cut the enforce run at one HTTP request, run it again undisturbed, and look what is left.
+
+``make test`` takes a few of the cases, ``make sweep`` all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lab.host.machine import Machine
+from lab.runtime import Lab
+from lab.wire.faults import Fault
+
+TOP = Path(__file__).parents[1]
+SCENARIO = TOP / "tests/lab/scenarios/enrolment.yml"
+AUTHORITY = "Contoso Issuing CA 1"
+SCHANNEL = "Microsoft RSA SChannel Cryptographic Provider"
+SETTINGS: dict[str, Any] = {
+    "lync_certificates_hosts": "fe01",
+    "lync_certificates_directory_host": "dc01",
+    "lync_certificates_ca_host": "ca01",
+    "lync_certificates_template": "LyncWebServer",
+    "lync_certificates_old": "remove",
+}
+HOSTS = ("dc01", "ca01", "fe01")
+"""Those that the run talks to, in its order."""
+
+Kind = Literal["cut_before", "cut_after"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cut: at which request of which host, before or after the host acted."""
+
+    host: str
+    number: int
+    kind: Kind
+
+    def __str__(self) -> str:
+        return f"{self.host}-{self.number}-{self.kind}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A playbook that ended."""
+
+    exit_code: int
+    output: str
+
+    @property
+    def changed(self) -> int:
+        """How many tasks changed something, over all hosts."""
+        recap = self.output.rpartition("PLAY RECAP")[2]
+        return sum(int(word.partition("=")[2]) for word in recap.split() if word.startswith("changed="))
+
+
+def enforce(lab: Lab, directory: Path, settings: dict[str, Any] | None = None) -> Run:
+    """Run the playbook as a user does, in a directory of its own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    environment.update(
+        ANSIBLE_COLLECTIONS_PATH=os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(TOP / ".build/collections")),
+        ANSIBLE_LOCALHOST_WARNING="false",
+        ANSIBLE_NOCOLOR="true",
+        ANSIBLE_HOME=str(directory / ".ansible"),
+    )
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            f"--inventory={lab.inventory_path}",
+            "winpki.keyprovider.enforce",
+            "--extra-vars",
+            json.dumps(SETTINGS | (settings or {})),
+        ],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout + done.stderr)
+
+
+def requests(lab: Lab) -> dict[str, int]:
+    """How many HTTP requests each host has had since the counters were reset."""
+    return {host: int(lab.counters(host)["requests"]) for host in HOSTS}
+
+
+def cases(counted: dict[str, int]) -> list[Case]:
+    """All cuts of a run with so many requests."""
+    kinds: tuple[Kind, ...] = ("cut_before", "cut_after")
+    return [Case(host, number, kind) for host in HOSTS for number in range(1, counted[host] + 1) for kind in kinds]
+
+
+def swept(case: Case, directory: Path) -> tuple[Run, Run, list[str]]:
+    """The run that is cut, the one after it, and what is wrong then; nothing is when the list is empty."""
+    with Lab.from_scenario(SCENARIO) as lab:
+        lab.server.script_fault(case.host, Fault(case.kind, at=case.number))
+        first = enforce(lab, directory)
+        lab.server.clear_faults()
+        second = enforce(lab, directory)
+        wrong = violations(lab)
+        if second.exit_code:
+            wrong.insert(0, f"the second run ended with {second.exit_code}")
+        return first, second, wrong
+
+
+def violations(lab: Lab) -> list[str]:
+    """What must not be after a cut run and an undisturbed one."""
+    machine = lab.machine("fe01")
+    return [
+        *_assignments(machine),
+        *(f"{one}" for one in lab.deployment.journal.violations if one.host == "fe01"),
+        *_issued(lab),
+        *_leftovers(machine),
+        *_leftovers(lab.machine("ca01")),
+    ]
+
+
+def _assignments(machine: Machine) -> list[str]:
+    """Each usage has a certificate in the store whose key is there and in the wanted provider."""
+    wrong = []
+    assert machine.lync is not None
+    for use, thumbprint in machine.lync.assignments:
+        stored = machine.find(thumbprint)
+        key = stored.key if stored else None
+        if stored is None or key is None:
+            wrong.append(f"{use} is assigned to {thumbprint}, which is not there with a key")
+        elif key.provider != SCHANNEL:
+            wrong.append(f"{use} has its key in {key.provider}")
+        elif machine.containers.find(key.provider, key.container) is None:
+            wrong.append(f"{use} has no key container")
+    return wrong
+
+
+def _issued(lab: Lab) -> list[str]:
+    """The CA issued one certificate, and nothing else was asked of it."""
+    rows = [row.disposition for row in lab.authority(AUTHORITY).rows]
+    return [] if rows == ["issued"] else [f"the CA has the requests {rows}"]
+
+
+def _leftovers(machine: Machine) -> list[str]:
+    """No pending request, no key without a certificate, no file of ours that is not known to stay."""
+    wrong = []
+    pending = machine.store("REQUEST")
+    if pending and pending[1]:
+        wrong.append(f"{machine.name} has {len(pending[1])} pending requests")
+    named = {
+        ((one.key.provider or "").casefold(), (one.key.container or "").casefold())
+        for held in machine.stores.values()
+        for one in held
+        if one.key
+    }
+    for container in machine.containers:
+        if (container.provider.casefold(), container.name.casefold()) not in named:
+            wrong.append(f"{machine.name} has the key container {container.name} without a certificate")
+    for path in machine.files:
+        if "keyprovider-" in path.lower() or r"\winpki.keyprovider\requests" + "\\" in path.lower():
+            wrong.append(f"{machine.name} has the file {path}")
+    return wrong
