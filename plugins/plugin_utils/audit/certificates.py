@@ -13,13 +13,14 @@ from typing import Any
 from ..evidence.certutil import read_certutil
 from ..evidence.registry import read_reg_query
 from ..host.connection import Completed, HostError, WindowsHost, native_call
+from ..lync.assignments import Assignment, read_assignments, split_output
+from ..lync.cmdlets import ASSIGNMENTS_SCRIPT
 from ..profiles.judge import judge_all
 from ..profiles.model import Profile
 from ..profiles.verdict import Verdict
 from ..record import Certificate, EvidenceError, Problem, Reading
 from ..report.lines import verdict_lines
 from ..report.summary import summary
-from .lync import ASSIGNMENTS_SCRIPT, Assignment, read_assignments, split_output
 from .store import certificates_key, check_answer, check_certutil, is_administrator, query_statement
 
 _BETWEEN_DIGITS = re.compile("[\\s:\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff-]")

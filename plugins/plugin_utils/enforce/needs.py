@@ -51,10 +51,14 @@ def plan_host(
             place="Get-CsCertificate",
             remedy="Install the administrative tools of Lync Server on it, or leave it out.",
         )
-    held = [
-        Held(certificate, verdict, tuple(seen.usages.get(certificate.thumbprint or "", ())))
-        for certificate, verdict in zip(seen.certificates, seen.verdicts, strict=True)
-    ]
+    order = {thumbprint: place for place, thumbprint in enumerate(seen.usages)}
+    held = sorted(
+        (
+            Held(certificate, verdict, tuple(seen.usages.get(certificate.thumbprint or "", ())))
+            for certificate, verdict in zip(seen.certificates, seen.verdicts, strict=True)
+        ),
+        key=lambda one: order.get(one.certificate.thumbprint or "", len(order)),
+    )
     store = frozenset(one.certificate.thumbprint or "" for one in held)
     needs = [resolved(need, name, peers, store) for need in plan_needs(held, terms, at=at)]
     old = superseded(held, needs, in_use_elsewhere(name, peers))

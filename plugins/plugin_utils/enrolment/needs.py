@@ -117,7 +117,7 @@ class Need:
 
 
 def plan_needs(held: Sequence[Held], terms: Terms, *, at: datetime) -> tuple[Need, ...]:
-    """All needs of a host, in the order in which Lync tells its usages; what is asked for stands at the end.
+    """All needs of a host, in the order of its certificates; what is asked for stands at the end.
 
     Args:
         held: the certificates of its store My.

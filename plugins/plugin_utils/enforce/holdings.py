@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read what a host holds of certificates and requests, with one script and without touching a key."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from ..audit.store import check_answer, query_statement
+from ..enrolment.installed import Holdings
+from ..evidence.registry import read_reg_query
+from ..host.connection import Completed, HostError, WindowsHost
+from ..host.courier import KEPT, Answer, carry, caught, complaint_of
+from ..record import Certificate, Reading
+
+_STORE = re.compile(r"\\SystemCertificates\\([^\\]+)\\Certificates\\", re.IGNORECASE)
+_STORE_LINE = re.compile(r"HKEY_LOCAL_MACHINE\\|\s+Blob\s+REG_")
+
+QUERY_STORES = (
+    f"{query_statement('My')}\n"
+    "'keyprovider exitmy '+$LASTEXITCODE\n"
+    f"{query_statement('REQUEST')}\n"
+    "'keyprovider exitrequest '+$LASTEXITCODE\n"
+)
+"""The statements that print the stores My and REQUEST; what they print is told apart by the names of the keys."""
+
+_CLOCK_AND_REQUESTS = (
+    "'keyprovider clock '+"
+    "[Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes([DateTime]::UtcNow.ToString('s')))\n"
+    f"$r=[IO.Path]::Combine({KEPT},'requests')\n"
+    "if([IO.Directory]::Exists($r)){\n"
+    "$t=''\n"
+    "foreach($p in [IO.Directory]::GetDirectories($r)){\n"
+    "$f=$p+'\\request.req'\n"
+    "if([IO.File]::Exists($f)){"
+    "$t+=[IO.Path]::GetFileName($p)+':'+[Convert]::ToBase64String([IO.File]::ReadAllBytes($f))+' '}\n"
+    "}\n"
+    "'keyprovider saved '+[Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes($t))\n"
+    "}\n"
+)
+"""The clock as the format ``s`` writes it in every culture, and all saved requests in one line."""
+
+
+def remove_saved(identities: Sequence[str]) -> str:
+    """The statements that remove the directories of saved requests, whose names are 32 hexadecimal digits.
+
+    They print ``removed`` with the number of those that are there no more.
+    """
+    if not identities:
+        return ""
+    names = ",".join(f"'{identity}'" for identity in identities)
+    return (
+        "$m=0\n"
+        f"foreach($q in @({names})){{\n"
+        f"$p=[IO.Path]::Combine([IO.Path]::Combine({KEPT},'requests'),$q)\n"
+        "if([IO.Directory]::Exists($p)){[IO.Directory]::Delete($p,$true)}\n"
+        "$m+=1\n"
+        "}\n"
+        "'keyprovider exitsaved '+$m\n"
+    )
+
+
+def read_holdings(host: WindowsHost, name: str) -> Holdings:
+    """Read the stores My and REQUEST, the saved requests and the clock of a host.
+
+    Args:
+        host: the host.
+        name: its name, for messages and as the origin of the records.
+
+    Raises:
+        HostError: the store My cannot be read, or the script did not run to its end.
+    """
+    answer = carry(host, name, caught(QUERY_STORES + _CLOCK_AND_REQUESTS))
+    if answer.error:
+        raise HostError(
+            f"The certificates and saved requests of {name} could not be read: {answer.error.rstrip('.')}.",
+            place="reading the host",
+            remedy="Check the profile directory of the account on the host, then run it again. Nothing was changed.",
+        )
+    return replace(stores_of(host, name, answer), saved=_saved(answer, name), clock=_clock(answer))
+
+
+def stores_of(host: WindowsHost, name: str, answer: Answer) -> Holdings:
+    """The stores My and REQUEST as :data:`QUERY_STORES` printed them.
+
+    REQUEST is empty when it cannot be read: reg.exe ends with 1 for a key that does not exist, as that of a host that
+    never made a request, and My, which has the same permissions, could be read.
+
+    Raises:
+        HostError: My cannot be read.
+    """
+    code = answer.codes.get("exitmy")
+    if code is None:
+        raise HostError(
+            f"The script that reads the certificate stores did not run to its end on {name}. {answer.complaint}",
+            place="reading the host",
+            remedy="Where AppLocker or App Control (WDAC) keeps PowerShell in Constrained Language Mode, which allows"
+            " no methods of .NET, the script cannot run: use an account that is exempt.",
+        )
+    check_answer(host, "My", Completed(code, answer.said.encode(), b""))
+    reading = read_reg_query(answer.said, name) if "HKEY_LOCAL_MACHINE\\" in answer.said else Reading()
+    return Holdings(
+        my=tuple(held for held in reading if not _is_request(held)),
+        pending=tuple(held for held in reading if _is_request(held)),
+        problems=reading.problems,
+    )
+
+
+def words_of(answer: Answer) -> str:
+    """What the tools of a script said, as a sentence, without the stores that reg.exe printed."""
+    return complaint_of("\n".join(line for line in answer.said.splitlines() if not _STORE_LINE.match(line)))
+
+
+def _is_request(held: Certificate) -> bool:
+    found = _STORE.search(held.source.place or "")
+    return found is not None and found[1].casefold() == "request"
+
+
+def _saved(answer: Answer, name: str) -> dict[str, bytes]:
+    saved = {}
+    for entry in answer.text("saved").split():
+        identity, _colon, data = entry.partition(":")
+        try:
+            saved[identity] = base64.b64decode(data, validate=True)
+        except binascii.Error as exc:
+            raise HostError(
+                f"The saved request {identity!r} of {name} arrived damaged.", remedy="Run it again."
+            ) from exc
+    return saved
+
+
+def _clock(answer: Answer) -> datetime | None:
+    try:
+        return datetime.strptime(answer.text("clock"), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
