@@ -197,25 +197,14 @@ def _extensions(wanted: Wanted) -> Sequence[tuple[x509.ExtensionType, bool]]:
     if wanted.extended_key_usage is not None:
         found.append((x509.ExtendedKeyUsage([ObjectIdentifier(oid) for oid in wanted.extended_key_usage]), False))
     if wanted.crl_distribution_points:
-        points = [
-            x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
-            for url in wanted.crl_distribution_points
-        ]
-        found.append((x509.CRLDistributionPoints(points), False))
-        issuers = [
-            x509.AccessDescription(
-                AuthorityInformationAccessOID.CA_ISSUERS,
-                x509.UniformResourceIdentifier(url.removesuffix(".crl") + ".crt"),
-            )
-            for url in wanted.crl_distribution_points
-        ]
-        found.append((x509.AuthorityInformationAccess(issuers), False))
+        found.append((distribution_points(*wanted.crl_distribution_points), False))
+        found.append((issuer_access(*wanted.crl_distribution_points), False))
     if wanted.template:
         # What a CA of Server 2022 was seen to add to a certificate from a template (certutil -view).
-        found.append((_template(wanted.template), False))
+        found.append((template_extension(wanted.template), False))
         found.append((_key_usage(wanted.is_ca), True))
         if wanted.template.oid and wanted.extended_key_usage:
-            found.append((_application_policies(wanted.extended_key_usage), False))
+            found.append((application_policies(wanted.extended_key_usage), False))
     return found
 
 
@@ -234,7 +223,25 @@ def _key_usage(is_ca: bool) -> x509.KeyUsage:
     )
 
 
-def _application_policies(usages: Sequence[str]) -> x509.UnrecognizedExtension:
+def distribution_points(*urls: str) -> x509.CRLDistributionPoints:
+    """Where a CA publishes its revocation lists, one point for each address."""
+    return x509.CRLDistributionPoints(
+        [x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None) for url in urls]
+    )
+
+
+def issuer_access(*urls: str) -> x509.AuthorityInformationAccess:
+    """Where the certificate of a CA lies: beside its revocation list, with the ending crt."""
+    issuers = [
+        x509.AccessDescription(
+            AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(url.removesuffix(".crl") + ".crt")
+        )
+        for url in urls
+    ]
+    return x509.AuthorityInformationAccess(issuers)
+
+
+def application_policies(usages: Sequence[str]) -> x509.UnrecognizedExtension:
     """The usages once more as certificate policies (szOID_APPLICATION_CERT_POLICIES)."""
     policies = b"".join(der_tlv(0x30, der_oid(usage)) for usage in usages)
     return x509.UnrecognizedExtension(APPLICATION_POLICIES, der_tlv(0x30, policies))
@@ -247,7 +254,7 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _template(template: Template) -> x509.UnrecognizedExtension:
+def template_extension(template: Template) -> x509.UnrecognizedExtension:
     """MS-WCCE 2.2.2.7.7.1 (name of a v1 template, BMPString) and 2.2.2.7.7.2 (OID and version of a later one)."""
     if template.oid is None:
         return x509.UnrecognizedExtension(TEMPLATE_NAME, der_tlv(0x1E, template.name.encode("utf-16-be")))

@@ -16,8 +16,10 @@ from typing import Any, Literal
 import yaml
 
 from . import scenario_directory
+from .adcs.authority import CertificationAuthority
 from .directory.model import Directory
 from .host.machine import Machine
+from .lync.deployment import form
 from .scenario import HostPlan, Scenario, SimulatedHost, load
 from .wire.server import LabServer, ListenerSpec
 
@@ -51,6 +53,9 @@ class Lab:
                 if plan.domain_controller or plan.ad_tools
             ]
             self._forest = scenario_directory.establish(scenario.directory, members, directory)
+        self._authorities = scenario.adcs.establish([plan.machine for plan in scenario.hosts], self._forest)
+        self.deployment = form([plan.machine for plan in scenario.hosts], scenario.replication, self._forest)
+        """What the Lync servers share, with the journal of what stopped working on them."""
         self.server = LabServer(
             [_listener(plan, ports) for plan in scenario.hosts if not plan.offline], control_port=control_port
         )
@@ -98,6 +103,17 @@ class Lab:
     def machine(self, name: str) -> Machine:
         """The machine of a host by its name."""
         return next(plan.machine for plan in self.scenario.hosts if plan.machine.name == name)
+
+    def authority(self, name: str) -> CertificationAuthority:
+        """A CA by the common name of its certificate.
+
+        Raises:
+            LookupError: the scenario has none of this name.
+        """
+        for authority in self._authorities.all:
+            if authority.name == name:
+                return authority
+        raise LookupError(f"the scenario has no CA {name!r}")
 
     def counters(self, host: str) -> dict[str, Any]:
         """What a host has counted since the start or the last reset."""

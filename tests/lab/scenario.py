@@ -13,6 +13,7 @@ r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
       tls: false
       clock: 2026-03-01T12:00:00Z # default: now
       groups: {lync: [lync_frontends, edge]}   # groups of groups in the inventory
+      replication: immediate      # of global Lync certificates; held: when a test calls lab.deployment.replicate()
     cas:
       - {id: contoso, subject: "CN=Contoso Issuing CA 1,DC=contoso,DC=example", crl: "http://..."}
     directory:                    # none unless it is given
@@ -33,6 +34,18 @@ r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
           attributes: {flags: 131680, pKIKeyUsage: {base64: oAA=}, msPKI-RA-Policies: null}   # null removes
       cas:
         - {name: Contoso Issuing CA 1, host: ca01.corp.example.test, templates: [LyncWebServer]}
+    adcs:                         # CAs that answer certreq; every host reaches them
+      - id: issuing
+        ca: contoso               # of cas: subject, key and CRL; default: the id
+        name: Contoso Issuing CA 1               # the common name of its subject; it must be in directory: cas
+        host: ca01                # a host of the scenario
+        pend: false               # true: every request waits for an officer
+        policy_message: ...       # added to "Issued"
+        san_attribute: false      # true: EDITF_ATTRIBUTESUBJECTALTNAME2
+        unreachable: false
+        expired: false            # true: the CA's own certificate has expired
+        clock_offset: 0           # days that the CA's clock is ahead of its host's
+        garbage: other_key        # response, certificate, other_key, other_name: what is wrong with its answers
     hosts:
       - name: fe01                # {n} with "count: N" makes N hosts
         roles: [lync_frontends]   # groups in the inventory
@@ -49,14 +62,22 @@ r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
         inventory_password: ...   # a wrong one, to be refused
         offline: false            # true: nothing listens
         accounts: {auditor: {password: "...", administrator: false, lync_administrator: false}}
-        lync: {version: 2013, roles: [...], cmdlets: true, assignments: {Default: <certificate id or thumbprint>}}
+        lync:
+          version: 2013           # 2010 2013 2015 2019
+          pool: pool01.contoso.example
+          roles: [...]
+          cmdlets: true           # false: no management shell
+          assignments: {Default: <certificate id or thumbprint>}
         domain_controller: false  # true: of the directory
         ad_tools: false           # true: a member with ldifde.exe
         variables: {name: value}  # of this host in the inventory
-        deny: [registry]          # registry, certutil, lync
+        deny: [registry]          # registry, certutil, lync, keys (no key can be made)
+        disk_full: false          # true: no file and no key can be written
+        clock_offset: 0           # days that the host's clock is ahead of the lab's
+        untrusted: [contoso]      # cas whose certificate is not in Root; all others are
         faults: [{kind: cut_before, at: 4}]      # fields of lab.wire.faults.Fault
         max_envelope: 512000      # bytes; default: all output in one Receive, see lab.wire.shell
-        stores:                   # CA, MY and ROOT are there unless given as null
+        stores:                   # CA, MY, REQUEST and ROOT are there unless given as null
           My:
             - id: default         # named in assignments
               subject: "CN=..."   # RFC 4514; default: the host's name
@@ -84,7 +105,7 @@ r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -92,12 +113,16 @@ from typing import Any
 
 import yaml
 
-from . import pki, scenario_directory
+from . import pki, scenario_adcs, scenario_directory
 from .directory.population import DirectoryPlan
 from .host import cmd
 from .host.build import Workshop, certificates
 from .host.fields import Fields, ScenarioError
-from .host.machine import OEM_CODE_PAGES, SUPPORTED_POWERSHELL, Account, LyncRole, Machine
+from .host.machine import OEM_CODE_PAGES, SUPPORTED_POWERSHELL, Account, Machine
+from .host.store import without_key
+from .lync.deployment import Replication
+from .lync.journal import commanded
+from .lync.role import LyncRole
 from .powershell.remote import Runspace
 from .wire.faults import Fault
 from .wire.host import Execution
@@ -105,7 +130,7 @@ from .wire.host import Execution
 __all__ = ["HostPlan", "Scenario", "ScenarioError", "SimulatedHost", "load"]
 
 _LYNC_VERSIONS = ("2010", "2013", "2015", "2019")
-_DENIABLE = ("registry", "certutil", "lync")
+_DENIABLE = ("registry", "certutil", "lync", "keys")
 
 
 class SimulatedHost:
@@ -122,7 +147,8 @@ class SimulatedHost:
 
     def execute(self, command_line: str, stdin: bytes, user: str) -> Execution:
         """Run a command line in cmd.exe."""
-        return cmd.execute(self.machine, command_line, stdin, user)
+        with commanded(self.machine):
+            return cmd.execute(self.machine, command_line, stdin, user)
 
     def open_runspace(self, user: str) -> Runspace:
         """A session of the PowerShell remoting endpoint."""
@@ -159,6 +185,8 @@ class Scenario:
     hosts: Sequence[HostPlan]
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     directory: DirectoryPlan | None = None
+    adcs: scenario_adcs.Establishment = field(default_factory=scenario_adcs.Establishment)
+    replication: Replication | None = None
 
     def inventory(self, endpoints: Mapping[str, tuple[str, int, str]]) -> dict[str, Any]:
         """The Ansible inventory; an offline host gets an address at which nothing listens.
@@ -224,10 +252,13 @@ def parse(data: object, origin: str) -> Scenario:
     clock = _clock(defaults)
     common = {name: defaults.take(name) for name in _SHARED_FIELDS if name in defaults}
     groups = {name: _members(members, origin) for name, members in defaults.named("groups").items()}
+    replication = _replication(defaults)
     defaults.done()
     given = top.inner("directory")
     directory = scenario_directory.read(given, str(common.get("domain", "contoso.example"))) if given else None
-    workshop = Workshop(_authorities(top.mappings("cas"), clock), pki.KeyPool(), clock)
+    adcs = scenario_adcs.read(top.mappings("adcs"))
+    authorities = _authorities(top.mappings("cas"), clock, scenario_adcs.expired(adcs))
+    workshop = Workshop(authorities, pki.KeyPool(), clock)
     plans: list[HostPlan] = []
     for entry in top.mappings("hosts"):
         count = entry.number("count", 1)
@@ -243,7 +274,9 @@ def parse(data: object, origin: str) -> Scenario:
     _check_unique(plans, origin)
     if directory is None and any(plan.domain_controller or plan.ad_tools for plan in plans):
         raise ScenarioError(f"{origin}: a host with domain_controller or ad_tools needs a directory section")
-    return Scenario(tuple(plans), groups, directory)
+    establishment = scenario_adcs.Establishment(adcs, authorities, directory)
+    establishment.check([plan.machine.name for plan in plans])
+    return Scenario(tuple(plans), groups, directory, establishment, replication)
 
 
 _SHARED_FIELDS = ("domain", "user", "password", "connection", "transport", "tls")
@@ -251,8 +284,16 @@ _HOST_FIELDS = (
     *_SHARED_FIELDS,
     *("roles", "address", "os", "language", "powershell", "utc_offset", "console"),
     *("inventory_password", "offline", "accounts", "lync", "deny", "faults", "max_envelope", "stores"),
+    *("disk_full", "clock_offset", "untrusted"),
     *("domain_controller", "ad_tools", "variables"),
 )
+
+
+def _replication(defaults: Fields) -> Replication | None:
+    """Given, the global certificates of the start are replicated first."""
+    if "replication" not in defaults:
+        return None
+    return "held" if defaults.text("replication", among=("immediate", "held")) == "held" else "immediate"
 
 
 def _members(value: object, origin: str) -> Sequence[str]:
@@ -268,12 +309,14 @@ def _clock(defaults: Fields) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=timezone.utc)
 
 
-def _authorities(entries: Sequence[Fields], clock: datetime) -> dict[str, tuple[pki.Authority, str | None]]:
+def _authorities(
+    entries: Sequence[Fields], clock: datetime, expired: Collection[str]
+) -> dict[str, tuple[pki.Authority, str | None]]:
     found: dict[str, tuple[pki.Authority, str | None]] = {}
     pool = pki.KeyPool()
     for entry in entries:
         identifier = entry.text("id")
-        first, last = clock - timedelta(days=1500), clock + timedelta(days=3000)
+        first, last = clock - timedelta(days=1500), clock + timedelta(days=-1 if identifier in expired else 3000)
         authority = pki.Authority(entry.text("subject"), pool, not_before=first, not_after=last)
         found[identifier] = (authority, entry.optional_text("crl"))
         entry.done()
@@ -288,10 +331,11 @@ def _host(entry: Fields, name: str, workshop: Workshop, number: int) -> HostPlan
         os_version=entry.text("os", "6.3.9600"),
         language=entry.text("language", "en", among=tuple(OEM_CODE_PAGES)),
         powershell=entry.text("powershell", "4.0", among=SUPPORTED_POWERSHELL),
-        clock=workshop.clock,
+        clock=workshop.clock + timedelta(days=entry.number("clock_offset", 0)),
         utc_offset=entry.number("utc_offset", 0),
         roles=entry.texts("roles"),
         deny=frozenset(entry.texts("deny", among=_DENIABLE)),
+        disk_full=entry.flag("disk_full"),
         oem_console=entry.text("console", "utf-8", among=("utf-8", "oem")) == "oem",
     )
     if machine.os_version.count(".") != 2:
@@ -333,7 +377,11 @@ def _accounts(entry: Fields) -> dict[str, Account]:
 def _stores(entry: Fields, machine: Machine, workshop: Workshop) -> list[tuple[str, str]]:
     """Fill the stores of a machine; returns the Lync usages with the thumbprints that they are assigned to."""
     assigned = []
-    machine.stores = {name: [] for name in ("CA", "MY", "ROOT")}
+    machine.stores = {name: [] for name in ("CA", "MY", "REQUEST", "ROOT")}
+    untrusted = entry.texts("untrusted", among=tuple(workshop.authorities))
+    for identifier, (authority, _crl) in workshop.authorities.items():
+        if identifier not in untrusted:
+            machine.stores["ROOT"].append(without_key("", authority.certificate))
     given = Fields(entry.named("stores"), f"{entry.place}: stores")
     for name in given.names():
         held = machine.store(name)
@@ -343,6 +391,7 @@ def _stores(entry: Fields, machine: Machine, workshop: Workshop) -> list[tuple[s
         stored = held[1] if held else machine.stores.setdefault(name, [])
         for made in certificates(workshop, given.mappings(name), machine.fqdn):
             stored.append(made.stored)
+            machine.hold_key(made.stored)
             if made.stored.issued:
                 assigned += [(use, made.stored.issued.thumbprint) for use in made.assigned]
     return assigned
@@ -364,6 +413,7 @@ def _lync(entry: Fields, machine: Machine, assigned: list[tuple[str, str]]) -> L
         roles=given.texts("roles"),
         cmdlets=given.flag("cmdlets", True),
         assignments=tuple(assigned),
+        pool=given.optional_text("pool"),
     )
     given.done()
     return role

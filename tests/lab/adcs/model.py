@@ -20,7 +20,10 @@ class CaUnreachable(Exception):
 
 
 class CaRefused(Exception):
-    """The CA refuses a call before it makes a row: access denied, an unknown request id, no such property."""
+    """The CA refuses a call and does nothing: an officer names an unknown request or one in another state.
+
+    To a requester who asks for an unknown request, or for that of someone else, a CA answers with a signed failure.
+    """
 
     def __init__(self, code: int) -> None:
         super().__init__(f"0x{code:08x}")
@@ -48,8 +51,9 @@ class CaAnswer:
 class AuthorityService(Protocol):
     """One CA."""
 
-    config: str
-    """``HOST\\CA name``, as ``-config`` takes it."""
+    @property
+    def config(self) -> str:
+        r"""``HOST\CA name``, as ``-config`` takes it."""
 
     def submit(self, request: bytes, attributes: Mapping[str, str], requester: str, computer: bool) -> CaAnswer:
         """Take a request.
@@ -64,10 +68,10 @@ class AuthorityService(Protocol):
         """
 
     def retrieve(self, request_id: int, requester: str) -> CaAnswer:
-        """What became of a request.
+        """What became of a request; unknown (0x80094004) and foreign ones (0x80070005) are denied.
 
         Raises:
-            CaUnreachable, CaRefused: the same.
+            CaUnreachable, CaRefused: nothing was done.
         """
 
 

@@ -27,8 +27,15 @@ CLIENT_ID_DEFAULT = 5
 
 _SHA1 = sequence(oid("1.3.14.3.2.26"), b"\x05\x00")
 _DATA_OF_PKI = oid("1.3.6.1.5.5.7.12.2")
+_HASHES: dict[str, tuple[hashes.HashAlgorithm, str]] = {
+    "sha1": (hashes.SHA1(), "1.2.840.113549.1.1.5"),
+    "sha256": (hashes.SHA256(), "1.2.840.113549.1.1.11"),
+    "sha384": (hashes.SHA384(), "1.2.840.113549.1.1.12"),
+    "sha512": (hashes.SHA512(), "1.2.840.113549.1.1.13"),
+}
+"""The hash and the object identifier of an RSA signature with it."""
+HASH_NAMES = tuple(_HASHES)
 _SIGNATURE_OIDS = {
-    rsa.RSAPrivateKey: ("1.2.840.113549.1.1.11", b"\x05\x00"),
     ec.EllipticCurvePrivateKey: ("1.2.840.10045.4.3.2", b""),
     dsa.DSAPrivateKey: ("2.16.840.1.101.3.4.3.2", b""),
 }
@@ -55,10 +62,11 @@ def pkcs10(
     extensions: Iterable[x509.Extension[x509.ExtensionType]] = (),
     name_values: Mapping[str, str] | None = None,
     extra_attributes: Iterable[bytes] = (),
+    hash_name: str = "sha256",
 ) -> bytes:
     """A signed PKCS#10 request in DER with the attributes that Windows writes.
 
-    :param key: the key to certify; it signs with SHA-256.
+    :param key: the key to certify, which signs.
     :param subject: the requested name.
     :param provider: name of the CSP or KSP; ``None`` leaves the attribute out, as other programs than Windows do.
     :param key_spec: 0 for CNG keys, 1 AT_KEYEXCHANGE, 2 AT_SIGNATURE.
@@ -67,6 +75,7 @@ def pkcs10(
     :param extensions: the requested extensions.
     :param name_values: name-value pairs such as CertificateTemplate.
     :param extra_attributes: further encoded attributes.
+    :param hash_name: one of :data:`HASH_NAMES`; keys other than RSA sign with SHA-256.
     """
     attributes = list(extra_attributes)
     if os_version is not None:
@@ -84,7 +93,7 @@ def pkcs10(
     body = sequence(
         integer(0), subject.public_bytes(), public, element(0xA0, *sorted(attributes)) if attributes else b"\xa0\x00"
     )
-    return sequence(body, _signature_algorithm(key), element(0x03, b"\x00", sign(key, body)))
+    return sequence(body, _signature_algorithm(key, hash_name), element(0x03, b"\x00", sign(key, body, hash_name)))
 
 
 def cmc(
@@ -147,10 +156,10 @@ def signed_data(content_type: bytes, content: bytes, key: PrivateKey, certificat
     return sequence(oid("1.2.840.113549.1.7.2"), element(0xA0, body))
 
 
-def sign(key: PrivateKey, body: bytes) -> bytes:
-    """The signature over ``body`` with SHA-256."""
+def sign(key: PrivateKey, body: bytes, hash_name: str = "sha256") -> bytes:
+    """The signature over ``body``; keys other than RSA sign with SHA-256."""
     if isinstance(key, rsa.RSAPrivateKey):
-        return key.sign(body, padding.PKCS1v15(), hashes.SHA256())
+        return key.sign(body, padding.PKCS1v15(), _HASHES[hash_name][0])
     if isinstance(key, dsa.DSAPrivateKey):
         return key.sign(body, hashes.SHA256())
     return key.sign(body, ec.ECDSA(hashes.SHA256()))
@@ -162,7 +171,9 @@ def armoured(der: bytes, label: str = "NEW CERTIFICATE REQUEST") -> str:
     return "\r\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
 
 
-def _signature_algorithm(key: PrivateKey) -> bytes:
+def _signature_algorithm(key: PrivateKey, hash_name: str = "sha256") -> bytes:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return sequence(oid(_HASHES[hash_name][1]), b"\x05\x00")
     for kind, (dotted, parameters) in _SIGNATURE_OIDS.items():
         if isinstance(key, kind):
             return sequence(oid(dotted), parameters)

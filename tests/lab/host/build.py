@@ -174,7 +174,8 @@ def _key(entry: Fields, name: str, fqdn: str, number: int, template: pki.Templat
         return None
     holder = given.text("holder", "schannel", among=tuple(HOLDERS))
     provider, kind, spec = HOLDERS[holder]
-    guid = uuid.uuid5(uuid.NAMESPACE_URL, f"{fqdn}/{name}/{number}")
+    place = entry.place.rpartition(": ")[2]
+    guid = uuid.uuid5(uuid.NAMESPACE_URL, f"{fqdn}/{place}/{name}/{number}")
     container = f"te-{template.name}-{guid}" if template else f"{{{str(guid).upper()}}}"
     flags = CRYPT_MACHINE_KEYSET if given.flag("machine", True) else 0
     reference = KeyReference(

@@ -49,15 +49,18 @@ def read(machine: Machine, path: str) -> bytes:
 
 
 def write(machine: Machine, path: str, data: bytes) -> None:
-    """Make or replace a file.
+    """Make or replace a file. On a full disk an empty one is left: it is made or cut before the first byte is written.
 
     Raises:
-        FileFault: its directory does not exist.
+        FileFault: its directory does not exist, or the disk is full.
 
     """
     full = full_path(path)
     _refuse_directory(machine, full)
     _need_parent(machine, full)
+    if machine.disk_full:
+        machine.files[_held(machine, full) or full] = b""
+        raise FileFault("There is not enough space on the disk.\r\n", "IOException")
     machine.files[_held(machine, full) or full] = data
 
 
@@ -84,6 +87,24 @@ def directory_exists(machine: Machine, path: str) -> bool:
     """Whether there is a directory of this path."""
     full = full_path(path)
     return _FROM_THE_START.fullmatch(full) is not None or bool(_beneath(machine, full))
+
+
+def directories(machine: Machine, path: str) -> list[str]:
+    """The names of the directories in one, in the order of NTFS: by their upper-case letters.
+
+    Raises:
+        FileFault: there is no such directory.
+        NotSimulated: one in which Windows itself has directories.
+
+    """
+    full = full_path(path)
+    if not directory_exists(machine, full):
+        raise _no_part(full)
+    if _FROM_THE_START.fullmatch(full) and not full.lower().endswith("\\temp"):
+        raise NotSimulated(f"the directories in {full}")
+    below = [held[len(full) + 1 :] for held in _beneath(machine, full)]
+    names = {name.partition("\\")[0].upper(): name.partition("\\")[0] for name in below if "\\" in name}
+    return [names[upper] for upper in sorted(names)]
 
 
 def make_directory(machine: Machine, path: str) -> None:

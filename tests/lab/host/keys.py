@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from ..pki import PrivateKey
 
 
@@ -21,6 +23,11 @@ class KeyContainer:
     key_spec: int
     exportable: bool = False
     machine: bool = True
+
+    @property
+    def public_key(self) -> bytes:
+        """The SubjectPublicKeyInfo of the key."""
+        return self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 @dataclass

@@ -11,8 +11,10 @@ from datetime import datetime, timedelta, timezone
 
 from ..adcs.model import Authorities
 from ..directory.model import DirectoryRole
-from .keys import KeyContainers
-from .store import StoredCertificate
+from ..lync.role import LyncRole
+from ..pki import Issued
+from .keys import KeyContainer, KeyContainers
+from .store import CRYPT_MACHINE_KEYSET, KeyReference, StoredCertificate
 
 OEM_CODE_PAGES = {"en": "cp437", "de": "cp850", "fr": "cp850", "es": "cp850", "ja": "cp932", "zh": "cp936"}
 """The OEM code page of each display language's usual system locale."""
@@ -41,26 +43,6 @@ class Account:
     """A member of RTCUniversalServerAdmins."""
 
 
-@dataclass(frozen=True)
-class LyncRole:
-    """The Lync or Skype for Business installation of a host."""
-
-    version: str
-    """``2010``, ``2013``, ``2015`` or ``2019``."""
-    roles: Sequence[str] = ()
-    cmdlets: bool = True
-    """False: the management shell is not installed."""
-    assignments: Sequence[tuple[str, str]] = ()
-    """(usage, thumbprint), in the order in which the cmdlet returns them."""
-
-    @property
-    def module(self) -> str:
-        """``Lync`` up to 2013 (``Import-Module Lync`` in Microsoft's and others' scripts), then ``SkypeForBusiness``
-        (MicrosoftDocs/OfficeDocs-SkypeForBusiness, management shell article).
-        """
-        return "Lync" if self.version in ("2010", "2013") else "SkypeForBusiness"
-
-
 @dataclass
 class Machine:
     """One host. ``stores`` maps a store name, in the case of its registry key, to its certificates in order."""
@@ -75,10 +57,14 @@ class Machine:
     utc_offset: int = 0
     """Hours east of Greenwich."""
     stores: dict[str, list[StoredCertificate]] = field(default_factory=dict)
+    user_stores: dict[tuple[str, str], list[StoredCertificate]] = field(default_factory=dict)
+    """The stores of users, by the name of the user and that of the store, both in lower case."""
     lync: LyncRole | None = None
     roles: Sequence[str] = ()
     deny: frozenset[str] = frozenset()
-    """What is refused to every account: ``registry``, ``certutil``, ``lync``."""
+    """What is refused to every account: ``registry``, ``certutil``, ``lync``, ``keys`` (their creation)."""
+    disk_full: bool = False
+    """True: no file and no key can be written."""
     oem_console: bool = False
     """True: console tools print in the OEM code page although the client asked for 65001."""
     files: dict[str, bytes] = field(default_factory=dict)
@@ -87,6 +73,26 @@ class Machine:
     """None: no domain controller and no AD DS tools."""
     authorities: Authorities | None = None
     """The CAs within its reach."""
+
+    def __post_init__(self) -> None:
+        for certificates in self.stores.values():
+            for stored in certificates:
+                self.hold_key(stored)
+
+    def hold_key(self, stored: StoredCertificate) -> None:
+        """Put the private key that came with a certificate of the scenario into the container that it names."""
+        key, issued = stored.key, stored.issued
+        if key is None or key.missing or not isinstance(issued, Issued):
+            return
+        provider, container = key.provider or "", key.container or ""
+        machine = bool(key.flags & CRYPT_MACHINE_KEYSET)
+        self.containers.add(
+            KeyContainer(provider, container, issued.key, key.key_spec, key.exportable, machine=machine)
+        )
+
+    def container_of(self, key: KeyReference | None) -> KeyContainer | None:
+        """The container that a certificate's key is in, None when it is gone."""
+        return self.containers.find(key.provider, key.container) if key else None
 
     @property
     def fqdn(self) -> str:
@@ -154,6 +160,10 @@ class Machine:
             if stored.casefold() == name.casefold():
                 return stored, certificates
         return None
+
+    def user_store(self, user: str, name: str) -> list[StoredCertificate]:
+        """A store of a user; it is made when it is first asked for."""
+        return self.user_stores.setdefault((bare_name(user).lower(), name.lower()), [])
 
     def find(self, thumbprint: str) -> StoredCertificate | None:
         """A certificate of the store My by its thumbprint."""

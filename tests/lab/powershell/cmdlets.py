@@ -7,15 +7,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..lync import rules
 from ..tools import find_tool
-from .commands import Invocation, command, find_command, load_module, module_of
-from .errors import Break, NotSimulated
+from .commands import COMMON_PARAMETERS, Invocation, command, find_command, load_module, module_of
+from .errors import Break, DotNetError, NotSimulated
 from .formatting import output_lines
 from .members import property_of
 from .parser import parse
 from .session import Collector
 from .statics import construct
 from .values import PSObject, Script, Value, items_of, to_culture_text, to_integer, to_text, truth
+
+_METADATA = "System.Management.Automation.ParameterMetadata"
 
 
 @command("Write-Output")
@@ -42,6 +45,13 @@ def _write_error(invocation: Invocation) -> None:
     invocation.fail(
         message, "Microsoft.PowerShell.Commands.WriteErrorException", "NotSpecified: (:) [{0}], WriteErrorException"
     )
+
+
+@command("Write-Warning")
+def _write_warning(invocation: Invocation) -> None:
+    bound = invocation.bind(["message"])
+    for item in [bound.named["message"]] if "message" in bound.named else bound.rest or invocation.input:
+        invocation.warn(to_text(item))
 
 
 @command("Out-Null")
@@ -246,7 +256,7 @@ def _get_command(invocation: Invocation) -> None:
         # Get-Command lists the cmdlets of modules that are not loaded from 3.0 on, without loading them.
         known = module and (module in session.modules or session.machine.powershell_release >= (3, 0))
         if known or find_tool(text, session.machine) or (module is None and find_command(text, session)):
-            invocation.sink.emit(PSObject("System.Management.Automation.CommandInfo", {"Name": text}, text))
+            invocation.sink.emit(_command_info(text, invocation))
         else:
             category = f"ObjectNotFound: ({text}:String) [{{0}}], CommandNotFoundException"
             invocation.fail(
@@ -254,6 +264,18 @@ def _get_command(invocation: Invocation) -> None:
                 "CommandNotFoundException,Microsoft.PowerShell.Commands.GetCommandCommand",
                 category,
             )
+
+
+def _command_info(name: str, invocation: Invocation) -> PSObject:
+    """A command; of the Lync cmdlets also the parameters, a dictionary without regard to case."""
+    properties: dict[str, Value] = {"Name": name}
+    lync = invocation.session.machine.lync
+    cmdlet = next((known for known in rules.CMDLETS if known.lower() == name.lower()), None)
+    if lync and cmdlet:
+        own = [parameter.name for parameter in rules.parameters(cmdlet, lync.version)]
+        named = {one: PSObject(_METADATA, {"Name": one}, _METADATA) for one in [*own, *COMMON_PARAMETERS]}
+        properties = {"Name": cmdlet, "Parameters": named}
+    return PSObject("System.Management.Automation.CommandInfo", properties, properties["Name"])
 
 
 def _not_found(name: str, invocation: Invocation) -> str:
@@ -303,4 +325,12 @@ def _new_object(invocation: Invocation) -> None:
         return
     if rest:
         raise NotSimulated(f"New-Object with the further argument {to_text(rest[0])!r}")
-    invocation.sink.emit(construct(name, items_of(given), invocation.session))
+    arguments = items_of(given)
+    try:
+        invocation.sink.emit(construct(name, arguments, invocation.session))
+    except DotNetError as error:
+        message = f'Exception calling ".ctor" with "{len(arguments)}" argument(s): "{error}"'
+        identifier = "ConstructorInvokedThrowException,Microsoft.PowerShell.Commands.NewObjectCommand"
+        raise invocation.error(
+            message, identifier, "InvalidOperation: (:) [{0}], MethodInvocationException", inner=str(error)
+        ) from error

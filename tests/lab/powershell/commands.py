@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..lync import rules
 from .errors import ErrorRecord, NotSimulated, PSError
 from .native import Argument
 from .session import Session, Sink
-from .values import Value, to_text, truth
+from .values import PSObject, Value, to_text, truth
 
 if TYPE_CHECKING:
     from .interpreter import Interpreter
@@ -42,7 +43,15 @@ ALIASES = {
 SINCE = {"convertto-json": (3, 0), "convertfrom-json": (3, 0), "get-ciminstance": (3, 0), "get-filehash": (4, 0)}
 """The first release with a cmdlet, where that is later than 2.0."""
 
-_COMMON = {"erroraction": "ea", "warningaction": "wa", "verbose": "vb", "debug": "db"}
+_COMMON = {
+    **{"erroraction": "ea", "warningaction": "wa", "verbose": "vb", "debug": "db"},
+    **{"errorvariable": "ev", "warningvariable": "wv", "outvariable": "ov", "outbuffer": "ob"},
+}
+"""The common parameters of PowerShell 2.0 with their aliases (about_CommonParameters)."""
+COMMON_PARAMETERS = (
+    *("Verbose", "Debug", "ErrorAction", "WarningAction", "ErrorVariable", "WarningVariable"),
+    *("OutVariable", "OutBuffer"),
+)
 _CMDLET = re.compile(r"[A-Za-z]+-[A-Za-z]\w*\Z")
 
 
@@ -74,6 +83,9 @@ class Invocation:
     sink: Sink
     place: tuple[int, int, str]
     action: str | None = field(default=None)
+    warning_action: str | None = field(default=None)
+    _kept: dict[str, list[Value]] = field(default_factory=dict)
+    """What -ErrorVariable and -WarningVariable collect."""
 
     @property
     def session(self) -> Session:
@@ -114,7 +126,21 @@ class Invocation:
             message = f"Missing an argument for parameter '{waiting}'. Specify a parameter and try again."
             raise self.error(message, "MissingArgument", "InvalidArgument: (:) [{0}], ParameterBindingException")
         self.action = to_text(found.pop("erroraction")).lower() if "erroraction" in found else None
+        self.warning_action = to_text(found.pop("warningaction")).lower() if "warningaction" in found else None
+        for kind in ("errorvariable", "warningvariable"):
+            if kind in found:
+                self._kept[kind] = self._collector(to_text(found.pop(kind)))
+        if "outvariable" in found or "outbuffer" in found:
+            raise NotSimulated("-OutVariable and -OutBuffer")
         return Bound(found, rest)
+
+    def _collector(self, variable: str) -> list[Value]:
+        """The array list of a variable: a new one, unless ``+`` stands before its name."""
+        name = variable.removeprefix("+").lower()
+        held = self.session.variables.get(name)
+        if not (variable.startswith("+") and isinstance(held, list)):
+            held = self.session.variables[name] = []
+        return held
 
     def _parameter(self, given: str, known: Sequence[str]) -> str:
         candidates = [name for name in (*known, *_COMMON) if name == given] or [
@@ -124,13 +150,34 @@ class Invocation:
             raise NotSimulated(f"the parameter -{given} of {self.name}")
         return candidates[0]
 
-    def error(self, message: str, identifier: str, category: str = "NotSpecified: (:) [{0}], Exception") -> PSError:
+    def error(
+        self,
+        message: str,
+        identifier: str,
+        category: str = "NotSpecified: (:) [{0}], Exception",
+        inner: str | None = None,
+    ) -> PSError:
         """An error of this cmdlet."""
-        return PSError(ErrorRecord(message, self.name, identifier, category.format(self.name), self.place))
+        return PSError(ErrorRecord(message, self.name, identifier, category.format(self.name), self.place, inner))
 
     def fail(self, message: str, identifier: str, category: str = "NotSpecified: (:) [{0}], Exception") -> None:
         """A non-terminating error of this cmdlet."""
-        self.session.report(self.error(message, identifier, category).record, self.action)
+        record = self.error(message, identifier, category).record
+        self.keep(record)
+        self.session.report(record, self.action)
+
+    def keep(self, record: ErrorRecord) -> None:
+        """Put an error into the variable of -ErrorVariable; one that ends the cmdlet, too."""
+        held = self._kept.get("errorvariable")
+        if held is not None and not any(item is record for item in held):
+            held.append(record)
+
+    def warn(self, message: str) -> None:
+        """A warning of this cmdlet."""
+        if "warningvariable" in self._kept:
+            warning = PSObject("System.Management.Automation.WarningRecord", {"Message": message}, message)
+            self._kept["warningvariable"].append(warning)
+        self.session.warn(message, self.warning_action)
 
 
 Handler = Callable[[Invocation], None]
@@ -156,7 +203,7 @@ def module_of(name: str, session: Session) -> str | None:
     return None
 
 
-LYNC_CMDLETS = ("get-cscertificate",)
+LYNC_CMDLETS = tuple(name.lower() for name in rules.CMDLETS)
 
 
 def find_command(name: str, session: Session) -> str | None:

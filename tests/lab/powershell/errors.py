@@ -25,6 +25,8 @@ class ErrorRecord:
     category: str = "NotSpecified: (:) [], RuntimeException"
     place: tuple[int, int, str] | None = None
     """Line, column and text of the script line."""
+    inner: str | None = None
+    """The message of the exception within."""
 
     def __str__(self) -> str:
         return self.message
@@ -57,7 +59,8 @@ def invocation_error(method: str, count: int, exception: str, message: str, rele
     """
     text = f'Exception calling "{method}" with "{count}" argument(s): "{message}"'
     identifier = exception if release >= (3, 0) else "DotNetMethodException"
-    return PSError(ErrorRecord(text, "", identifier, "NotSpecified: (:) [], MethodInvocationException"))
+    category = "NotSpecified: (:) [], MethodInvocationException"
+    return PSError(ErrorRecord(text, "", identifier, category, inner=message))
 
 
 class SyntaxFault(Exception):

@@ -65,7 +65,7 @@ class ExpressionParser(Scanner):
     def starts_expression(self) -> bool:
         """Whether an expression, and no command, begins here."""
         character = self.peek()
-        if character and (character in "$({[" or character in SINGLE_QUOTES or character in DOUBLE_QUOTES):
+        if character and (character in "$({[," or character in SINGLE_QUOTES or character in DOUBLE_QUOTES):
             return True
         if self.peek(2) in ("@(", "@{", "@'", '@"') or character == "!":
             return True
@@ -159,6 +159,9 @@ class ExpressionParser(Scanner):
         return self._comma()
 
     def _comma(self) -> Expression:
+        if self._commas and self.accept(","):
+            self.blanks(lines=True)
+            return self.array([self._cast()])
         items = [self._cast()]
         while self._commas:
             start = self.at

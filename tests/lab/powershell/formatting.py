@@ -19,6 +19,8 @@ _WIDTH = 79
 
 _AS_TEXT = ("System.Exception", COMPRESSION_MODE, COLLECTION)
 """Types whose objects print their text, or are collections of texts; those of the others are tables and lists."""
+_HIDDEN = {"Microsoft.Rtc.Management.Deployment.CertificateReference": ("EffectiveDate", "PreviousThumbprint")}
+"""Properties that an object has and does not print: the sample of Lync Server 2013 is without them (Dn725210)."""
 
 
 def output_lines(value: Value, machine: Machine) -> list[str]:
@@ -39,8 +41,9 @@ def output_lines(value: Value, machine: Machine) -> list[str]:
 
 
 def _list(value: PSObject, language: str) -> list[str]:
-    width = max(len(name) for name in value.properties)
-    lines = [f"{name.ljust(width)} : {_shown(item, language)}" for name, item in value.properties.items()]
+    shown = {name: item for name, item in value.properties.items() if name not in _HIDDEN.get(value.type_name, ())}
+    width = max(len(name) for name in shown)
+    lines = [f"{name.ljust(width)} : {_shown(item, language)}" for name, item in shown.items()]
     return ["", *lines, ""]
 
 

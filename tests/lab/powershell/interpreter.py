@@ -229,7 +229,11 @@ class Interpreter:
         found = find_command(text, self.session)
         if found:
             invocation = Invocation(found, self, evaluated, context.values, context.sink, context.place)
-            return COMMANDS[found.lower()](invocation)
+            try:
+                return COMMANDS[found.lower()](invocation)
+            except PSError as error:
+                invocation.keep(error.record)
+                raise
         return native.run(self.session, text, evaluated, context)
 
     def _argument(self, argument: Expression | Parameter) -> native.Argument:

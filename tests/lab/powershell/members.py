@@ -32,7 +32,10 @@ _GUID_FORMS: dict[str, Callable[[str], str]] = {
     "b": lambda text: f"{{{text}}}",
     "p": lambda text: f"({text})",
 }
-_OPEN = ("System.Management.Automation.PSCustomObject", "Selected.System.Management.Automation.PSCustomObject")
+_OPEN = (
+    *("System.Management.Automation.PSCustomObject", "Selected.System.Management.Automation.PSCustomObject"),
+    "Microsoft.Rtc.Management.Deployment.CertificateReference",
+)
 """Types whose objects have the properties that were given to them and no others."""
 
 
@@ -62,7 +65,8 @@ def property_of(target: Value, name: str, session: Session) -> Value:
     if isinstance(target, Instance):
         return target.property(name)
     if isinstance(target, dict):
-        return next((value for key, value in target.items() if key.lower() == lower), None)
+        own = {"keys": list(target), "values": list(target.values()), "count": len(target)}
+        return next((value for key, value in target.items() if key.lower() == lower), own.get(lower))
     if isinstance(target, list):
         if lower in ("count", "length"):
             return len(target)
@@ -101,7 +105,8 @@ def _count_of_one(name: str, session: Session, count: int = 1) -> int | None:
 
 def _error_property(record: ErrorRecord, name: str) -> Value:
     if name == "exception":
-        return PSObject("System.Exception", {"Message": record.message}, record.message)
+        inner = record.inner and PSObject("System.Exception", {"Message": record.inner}, record.inner)
+        return PSObject("System.Exception", {"Message": record.message, "InnerException": inner}, record.message)
     if name == "fullyqualifiederrorid":
         return record.error_id
     if name == "categoryinfo":
@@ -218,7 +223,8 @@ def cast(type_name: str, value: Value, session: Session) -> Value:
     if name == "string":
         return to_text(value)
     if name in ("int", "int32", "int64", "long"):
-        return to_integer(value)
+        is_enumeration = isinstance(value, PSObject) and "value__" in value.properties
+        return to_integer(value.get("value__") if is_enumeration else value)
     if name in ("bool", "boolean", "switch"):
         return truth(value)
     if name in ("array", "object[]", "string[]"):

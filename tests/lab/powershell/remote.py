@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..host.machine import ANSI_CODE_PAGES, OEM_CODE_PAGES, Machine
+from ..lync.journal import commanded
 from ..wire.host import ScriptError, ScriptResult
 from .adsi import COLLECTION
 from .errors import NOT_SIMULATED_EXIT, Break, Continue, ErrorRecord, Exit, NotSimulated, PSError, Return, SyntaxFault
@@ -69,6 +70,9 @@ class RemoteSession(Session):
         else:
             self.records.append(record)
 
+    def show_warning(self, message: str) -> None:
+        """Write to the warning stream; the lab's endpoint does not send it, Ansible's psrp plugin does not read it."""
+
     def host_line(self, text: str) -> None:
         """Write a line to the host of the client."""
         self.host_lines.append(text)
@@ -94,6 +98,10 @@ class Runspace:
 
     def run(self, script: str, values: Sequence[object], local_scope: bool) -> ScriptResult:
         """Run a script to its end."""
+        with commanded(self._machine):
+            return self._run(script, values, local_scope)
+
+    def _run(self, script: str, values: Sequence[object], local_scope: bool) -> ScriptResult:
         session = RemoteSession(
             self._machine,
             self._user,

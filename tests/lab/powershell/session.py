@@ -144,6 +144,25 @@ class Session:
         else:
             self.errors += [clixml.Record("Error", line) for line in error_lines(record, self.machine)]
 
+    def warn(self, message: str, action: str | None = None) -> None:
+        """A warning, shown as the preference says.
+
+        Raises:
+            NotSimulated: the preference is other than Continue, SilentlyContinue and Ignore.
+
+        """
+        wanted = action or to_text(self.variables.get("warningpreference", "Continue")).lower()
+        if wanted not in ("continue", "silentlycontinue", "ignore"):
+            raise NotSimulated(f"the warning preference {wanted}")
+        if wanted == "continue":
+            self.show_warning(message)
+
+    def show_warning(self, message: str) -> None:
+        """Write to the warning stream. The host serializes it to a redirected stderr (PowerShell source,
+        ConsoleHostUserInterface.WriteWarningLine).
+        """
+        self.errors.append(clixml.Record("warning", message))
+
     def progress(self, activity: str) -> None:
         """A progress record. Windows PowerShell serializes it to a redirected stderr, as a module's first load does."""
         wanted = to_text(self.variables.get("progresspreference", "Continue")).lower() == "continue"

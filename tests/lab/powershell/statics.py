@@ -13,22 +13,24 @@ import ntpath
 import re
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
 
 from ..host import files
-from . import streams
+from . import streams, x509
 from .adsi import DirectoryEntry
 from .errors import DotNetError, NotSimulated
 from .members import UTF8, short, version
 from .native import environment
 from .parser import parse
 from .session import Session
-from .values import PSObject, Script, TypeReference, Value, items_of, to_bytes, to_text, truth
+from .values import DateTime, PSObject, Script, TypeReference, Value, items_of, to_bytes, to_text, truth
 
 Method = Callable[[Session, Sequence[Value]], Value]
 
 _METHODS: dict[tuple[str, str, int], Method] = {}
 _UTF8_NAMES = ("text.encoding", "text.utf8encoding")
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_ROUND_TRIP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,7})?(Z|[+-]\d\d:\d\d)")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
@@ -106,10 +108,41 @@ def _given(value: Value, parameter: str) -> Value:
     return value
 
 
+@_method("datetime", "parse", 3)
+def _parse_moment(session: Session, arguments: Sequence[Value]) -> Value:
+    """The round-trip form ``o`` with a zone: Utc with Z, else Local in the time zone of the host (RoundtripKind)."""
+    text, style = to_text(arguments[0]), to_text(arguments[2])
+    if to_text(arguments[1]) or style.lower() != "roundtripkind":
+        raise NotSimulated("[DateTime]::Parse other than of round-trip dates in the invariant culture")
+    found = _ROUND_TRIP.fullmatch(text)
+    try:
+        moment = datetime.fromisoformat(found[1] + (found[2] or "")[:7]) if found else None
+    except ValueError:
+        moment = None
+    if moment is None or found is None:
+        if re.fullmatch(r"[\d\W]*T?[\d\W]*", text):
+            raise NotSimulated(f"the date {text!r}")
+        raise DotNetError("FormatException", "String was not recognized as a valid DateTime.")
+    if found[3] == "Z":
+        return DateTime(moment.replace(tzinfo=timezone.utc), True)
+    sign = -1 if found[3][0] == "-" else 1
+    offset = timedelta(hours=int(found[3][1:3]), minutes=int(found[3][4:6])) * sign
+    return DateTime(session.machine.local(moment.replace(tzinfo=timezone(offset))))
+
+
 @_method("io.path", "gettemppath", 0)
 def _temporary_path(session: Session, arguments: Sequence[Value]) -> Value:
     """With a backslash at the end (GetTempPath)."""
     return environment(session.machine, session.user)["temp"] + "\\"
+
+
+@_method("environment", "getfolderpath", 1)
+def _folder_path(session: Session, arguments: Sequence[Value]) -> Value:
+    r"""``LocalApplicationData`` without a backslash at the end; it is in the profile of the user."""
+    folder = to_text(arguments[0])
+    if folder.lower() != "localapplicationdata":
+        raise NotSimulated(f"[Environment]::GetFolderPath('{folder}')")
+    return environment(session.machine, session.user)["temp"].removesuffix("\\Temp")
 
 
 @_method("io.path", "combine", 2)
@@ -120,6 +153,11 @@ def _combine(session: Session, arguments: Sequence[Value]) -> Value:
     if not first or second[0] in "\\/" or second[1:2] == ":":
         return second
     return first + second if first[-1] in "\\/:" else f"{first}\\{second}"
+
+
+@_method("io.path", "getfilename", 1)
+def _file_name(session: Session, arguments: Sequence[Value]) -> Value:
+    return re.split(r"[\\/:]", to_text(arguments[0]))[-1]
 
 
 @_method("io.file", "exists", 1)
@@ -167,6 +205,13 @@ def _directory_exists(session: Session, arguments: Sequence[Value]) -> Value:
     return bool(path) and files.directory_exists(session.machine, path)
 
 
+@_method("io.directory", "getdirectories", 1)
+def _get_directories(session: Session, arguments: Sequence[Value]) -> Value:
+    """The full paths of the directories in one, as NTFS orders them; the path is begun as it was given."""
+    path = to_text(arguments[0])
+    return [ntpath.join(path, name) for name in files.directories(session.machine, path)]
+
+
 @_method("io.directory", "createdirectory", 1)
 def _create_directory(session: Session, arguments: Sequence[Value]) -> Value:
     path = files.full_path(to_text(arguments[0]))
@@ -192,12 +237,21 @@ def property_of(target: TypeReference, name: str, session: Session) -> Value:
         return UTF8
     if key == ("environment", "newline"):
         return "\r\n"
+    if key == ("datetime", "utcnow"):
+        return DateTime(machine.clock.astimezone(timezone.utc), True)
     if key == ("environment", "machinename"):
         return environment(machine, session.user)["computername"]
     if key == ("environment", "osversion"):
         return PSObject("System.OperatingSystem", {"Version": version(machine.os_version + ".0")})
     if key == ("io.compression.compressionmode", "compress"):
         return PSObject(streams.COMPRESSION_MODE, {}, "Compress")
+    if key == ("globalization.cultureinfo", "invariantculture"):
+        return PSObject("System.Globalization.CultureInfo", {"Name": ""}, "")
+    if key == ("globalization.datetimestyles", "roundtripkind"):
+        return PSObject("System.Globalization.DateTimeStyles", {}, "RoundtripKind")
+    member = x509.enumeration_member(*key)
+    if member is not None:
+        return member
     raise NotSimulated(f"[{target.name}]::{name}")
 
 
@@ -224,7 +278,7 @@ def construct(type_name: str, arguments: Sequence[Value], session: Session) -> V
         return PSObject("System.Management.Automation.PSCustomObject")
     if name == "directoryservices.directoryentry" and len(arguments) == 1:
         return DirectoryEntry(session.machine, to_text(arguments[0]))
-    stream = streams.construct(name, arguments)
-    if stream is None:
+    made = streams.construct(name, arguments) or x509.construct(name, arguments, session)
+    if made is None:
         raise NotSimulated(f"New-Object {type_name}")
-    return stream
+    return made

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ..host.machine import Machine
 from .base import Call, Result
+from .certreq import certreq
 from .certutil import certutil
 from .identity import hostname, whoami
 from .ldifde import ldifde
@@ -17,12 +18,18 @@ __all__ = ["Call", "Result", "Tool", "find_tool", "is_windows_tool"]
 
 Tool = Callable[[Call], Result]
 
-_TOOLS: dict[str, Tool] = {"reg": reg, "certutil": certutil, "hostname": hostname, "whoami": whoami}
+_TOOLS: dict[str, Tool] = {
+    "reg": reg,
+    "certutil": certutil,
+    "certreq": certreq,
+    "hostname": hostname,
+    "whoami": whoami,
+}
 _DIRECTORY_TOOLS: dict[str, Tool] = {"ldifde": ldifde}
 """On domain controllers and where the AD DS tools are installed."""
 _SYSTEM_FOLDERS = (r"c:\windows\system32", r"c:\windows\sysnative", r"%systemroot%\system32", r"%windir%\system32")
 _NOT_SIMULATED = (
-    *("certreq", "csvde", "cmd", "net", "net1", "netsh", "sc", "wmic", "ipconfig", "icacls", "takeown"),
+    *("csvde", "cmd", "net", "net1", "netsh", "sc", "wmic", "ipconfig", "icacls", "takeown"),
     *("schtasks", "tasklist", "taskkill", "systeminfo", "nltest", "dsquery", "setspn", "gpupdate", "gpresult", "find"),
     *("findstr", "robocopy", "xcopy", "bcdedit", "wevtutil", "cscript", "wscript", "nslookup", "ping", "chcp", "where"),
     *(

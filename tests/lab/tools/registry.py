@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""``reg.exe query`` over the keys that the lab knows: the certificate stores of the machine and the product name.
+r"""``reg.exe query`` over the keys that the lab knows: the certificate stores of the machine, the product name, the CA.
+
+The value ``Active`` of the CA service's configuration is the sanitized name of the CA (MS-WCCE 3.1.1.4.1.1), which for
+the names of the lab is the name itself.
 
 Shape of the output: real ``reg query`` transcripts (four blanks between columns, an empty line before each key with
 values and after the last one, subkeys listed by their full name). Errors: exit code 1 and one line on stderr.
@@ -21,6 +24,8 @@ from .base import Call, Result
 _ROOTS = {"hklm": "HKEY_LOCAL_MACHINE", "hkey_local_machine": "HKEY_LOCAL_MACHINE"}
 _FOREIGN_ROOTS = ("hkcu", "hkcr", "hku", "hkcc", "hkey_")
 _STORES = "SOFTWARE\\Microsoft\\SystemCertificates"
+_SERVICES = "SYSTEM\\CurrentControlSet\\Services"
+_CERTSVC = f"{_SERVICES}\\CertSvc\\Configuration"
 _VERSION = "SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion"
 
 
@@ -41,11 +46,19 @@ def _tree(machine: Machine) -> Key:
         for certificate in sorted(certificates, key=lambda one: one.key_name.upper()):
             held.keys[certificate.key_name] = Key([("Blob", "REG_BINARY", certificate.blob.hex().upper())])
         stores.keys[name] = Key([], {"Certificates": held, "CRLs": Key(), "CTLs": Key()})
+        if name.upper() == "REQUEST" and not certificates:
+            # The subkey comes with the first request; whether it outlives the last one is unverified.
+            del stores.keys[name].keys["Certificates"]
     version = Key([("CurrentVersion", "REG_SZ", ".".join(machine.os_version.split(".")[:2]))])
     version.values.append(("CurrentBuild", "REG_SZ", machine.os_version.split(".")[2]))
     root = Key()
     _put(root, _STORES, stores)
     _put(root, _VERSION, version)
+    _put(root, _SERVICES, Key())
+    local = machine.authorities.local(machine.name) if machine.authorities else None
+    if local is not None:
+        name = local.config.partition("\\")[2]
+        _put(root, _CERTSVC, Key([("Active", "REG_SZ", name)], {name: Key()}))
     return root
 
 
@@ -83,7 +96,7 @@ def reg(call: Call) -> Result:
     language = call.machine.language
     known = any(
         rest.lower().startswith(prefix.lower()) or prefix.lower().startswith(rest.lower())
-        for prefix in (_STORES, _VERSION)
+        for prefix in (_STORES, _VERSION, _CERTSVC)
     )
     if not known:
         raise NotSimulated(f"the registry key {path}")

@@ -49,7 +49,7 @@ class Store:
         names=("pool01.contoso.example", "fe01.contoso.example"),
         days=(-30, 335),
         usages=(),
-        template=Template(oid=OID),
+        template=OID,
         cdp=("http://pki.contoso.example/ca.crl",),
         eku=(SERVER_AUTH,),
         size=2048,
@@ -73,7 +73,7 @@ class Store:
             not_after=NOW + timedelta(days=days[1]),
             friendly_name=f"name of {thumbprint}",
             archived=archived,
-            template=template,
+            template=Template(oid=template),
             details=Details(
                 PublicKey("RSA", size),
                 "sha256WithRSAEncryption",
@@ -144,7 +144,8 @@ def test_each_certificate_in_use_is_one_need():
 
 
 def test_an_answer_in_the_store_is_assigned_and_not_requested_again():
-    store = Store().add("A", provider=SOFTWARE_KSP, usages=["Default"]).add("B", days=(-2, 700)).add("C", days=(-1, 700))
+    store = Store().add("A", provider=SOFTWARE_KSP, usages=["Default"])
+    store.add("B", days=(-2, 700)).add("C", days=(-1, 700))
 
     need = store.need()
 

@@ -116,3 +116,20 @@ def test_type_of_cmd_prints_files(machine):
     missing = cmd.execute(machine, r"type C:\Windows\Temp\b", b"", "ops")
     assert (printed.stdout, printed.exit_code) == (b"content", 0)
     assert (missing.stderr, missing.exit_code) == (b"The system cannot find the file specified.\r\n", 1)
+
+
+def test_a_full_disk_leaves_an_empty_file(machine):
+    machine.disk_full = True
+    with pytest.raises(files.FileFault, match=r"^There is not enough space on the disk\.\r\n$") as caught:
+        files.write(machine, r"C:\Windows\Temp\a", b"text")
+    assert caught.value.exception == "IOException"
+    assert files.read(machine, r"C:\Windows\Temp\a") == b""
+
+
+def test_the_directories_in_one(machine):
+    machine.files.update({r"C:\a\Two\deep\file": b"", "C:\\a\\one\\": b"", r"C:\a\file": b""})
+    assert files.directories(machine, r"c:\A") == ["one", "Two"]
+    with pytest.raises(files.FileFault):
+        files.directories(machine, r"C:\a\three")
+    with pytest.raises(NotSimulated):
+        files.directories(machine, r"C:\Windows")

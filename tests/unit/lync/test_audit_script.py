@@ -1,17 +1,17 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the Lync cmdlets printed."""
+"""What the Lync cmdlets printed behind the query of an audit."""
 
 from __future__ import annotations
 
 import pytest
-from ansible_collections.winpki.keyprovider.plugins.plugin_utils.audit.lync import (
-    ASSIGNMENTS_SCRIPT,
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection import SCRIPT_LIMIT, HostError
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.lync.assignments import (
     Assignment,
     read_assignments,
     split_output,
 )
-from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection import SCRIPT_LIMIT, HostError
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.lync.cmdlets import ASSIGNMENTS_SCRIPT
 
 ROWS = (
     b'#keyprovider:lync:begin\r\n"Use","Thumbprint"\r\n"Default","AB12"\r\n"WebServicesInternal","ab 12"\r\n'
