@@ -16,7 +16,7 @@ export PYTHONPATH := $(COLLECTIONS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport ANSIBLE_CONFIG
 
-.PHONY: help demo test unit integration molecule sanity lint docs lab bench matrix install venv clean
+.PHONY: help demo test unit integration molecule sanity lint docs lab bench sweep matrix install venv clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 14
@@ -69,6 +69,9 @@ docs: install ## Check the documentation of the modules, filters and tests
 
 bench: install ## Measure against the bounds and write bench/results
 	PYTHONPATH=$(COLLECTIONS):$(CURDIR)/tests python bench/run.py
+
+sweep: install ## Cut the enforce run at each HTTP request and write bench/results/sweep.md
+	PYTHONPATH=$(COLLECTIONS):$(CURDIR)/tests python bench/sweep.py
 
 matrix: install ## The tests with other releases of ansible-core
 	tools/matrix.sh

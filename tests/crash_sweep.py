@@ -24,16 +24,15 @@ SCENARIO = TOP / "tests/lab/scenarios/enrolment.yml"
 AUTHORITY = "Contoso Issuing CA 1"
 SCHANNEL = "Microsoft RSA SChannel Cryptographic Provider"
 SETTINGS: dict[str, Any] = {
-    "lync_certificates_hosts": "fe01",
     "lync_certificates_directory_host": "dc01",
     "lync_certificates_ca_host": "ca01",
     "lync_certificates_template": "LyncWebServer",
     "lync_certificates_old": "remove",
 }
+FLOWS = {"front_end": ("fe01",), "pool": ("edge01", "edge02")}
+"""The servers of each flow: one with a certificate of its own, and two that share one with its key."""
 ISSUED = 20
 """A row's disposition in the CA's database."""
-HOSTS = ("dc01", "ca01", "fe01")
-"""Those that the run talks to, in its order."""
 
 Kind = Literal["cut_before", "cut_after"]
 
@@ -42,12 +41,13 @@ Kind = Literal["cut_before", "cut_after"]
 class Case:
     """One cut: at which request of which host, before or after the host acted."""
 
+    flow: str
     host: str
     number: int
     kind: Kind
 
     def __str__(self) -> str:
-        return f"{self.host}-{self.number}-{self.kind}"
+        return f"{self.flow}-{self.host}-{self.number}-{self.kind}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Run:
         return sum(int(word.partition("=")[2]) for word in recap.split() if word.startswith("changed="))
 
 
-def enforce(lab: Lab, directory: Path, settings: dict[str, Any] | None = None) -> Run:
+def enforce(lab: Lab, directory: Path, flow: str = "front_end", **settings: Any) -> Run:
     """Run the playbook as a user does, in a directory of its own."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment.update(
@@ -79,7 +79,7 @@ def enforce(lab: Lab, directory: Path, settings: dict[str, Any] | None = None) -
             f"--inventory={lab.inventory_path}",
             "winpki.keyprovider.enforce",
             "--extra-vars",
-            json.dumps(SETTINGS | (settings or {})),
+            json.dumps({"lync_certificates_hosts": ",".join(FLOWS[flow]), **SETTINGS, **settings}),
         ],
         cwd=directory,
         env=environment,
@@ -91,40 +91,52 @@ def enforce(lab: Lab, directory: Path, settings: dict[str, Any] | None = None) -
     return Run(done.returncode, done.stdout + done.stderr)
 
 
-def requests(lab: Lab) -> dict[str, int]:
-    """How many HTTP requests each host has had since the counters were reset."""
-    return {host: int(lab.counters(host)["requests"]) for host in HOSTS}
+def requests(lab: Lab, flow: str = "front_end") -> dict[str, int]:
+    """How many HTTP requests each host of a flow has had since the counters were reset."""
+    return {host: int(lab.counters(host)["requests"]) for host in ("dc01", "ca01", *FLOWS[flow])}
 
 
-def cases(counted: dict[str, int]) -> list[Case]:
+def cases(flow: str, counted: dict[str, int]) -> list[Case]:
     """All cuts of a run with so many requests."""
     kinds: tuple[Kind, ...] = ("cut_before", "cut_after")
-    return [Case(host, number, kind) for host in HOSTS for number in range(1, counted[host] + 1) for kind in kinds]
+    return [
+        Case(flow, host, number, kind)
+        for host, requests_of_it in counted.items()
+        for number in range(1, requests_of_it + 1)
+        for kind in kinds
+    ]
 
 
 def swept(case: Case, directory: Path) -> tuple[Run, Run, list[str]]:
     """The run that is cut, the one after it, and what is wrong then; nothing is when the list is empty."""
     with Lab.from_scenario(SCENARIO) as lab:
         lab.server.script_fault(case.host, Fault(case.kind, at=case.number))
-        first = enforce(lab, directory)
+        first = enforce(lab, directory, case.flow)
         lab.server.clear_faults()
-        second = enforce(lab, directory)
-        wrong = violations(lab)
+        second = enforce(lab, directory, case.flow)
+        wrong = violations(lab, case.flow)
         if second.exit_code:
             wrong.insert(0, f"the second run ended with {second.exit_code}")
         return first, second, wrong
 
 
-def violations(lab: Lab) -> list[str]:
+def violations(lab: Lab, flow: str = "front_end") -> list[str]:
     """What must not be after a cut run and an undisturbed one."""
-    machine = lab.machine("fe01")
-    return [
-        *_assignments(machine),
-        *(f"{one}" for one in lab.deployment.journal.violations if one.host == "fe01"),
-        *_issued(lab),
-        *_leftovers(machine),
-        *_leftovers(lab.machine("ca01")),
-    ]
+    servers = [lab.machine(name) for name in FLOWS[flow]]
+    journal = [one for one in lab.deployment.journal.violations if one.host in FLOWS[flow]]
+    wrong = [text for machine in servers for text in (*_assignments(machine), *_leftovers(machine))]
+    return [*wrong, *map(str, journal), *_shared(servers), *_issued(lab), *_leftovers(lab.machine("ca01"))]
+
+
+def _shared(servers: list[Machine]) -> list[str]:
+    """All servers have the same certificate for A/V authentication."""
+    thumbprints = {
+        thumbprint
+        for machine in servers
+        for use, thumbprint in (machine.lync.assignments if machine.lync else ())
+        if use == "AudioVideoAuthentication"
+    }
+    return [f"the pool has {len(thumbprints)} certificates for A/V authentication"] if len(thumbprints) > 1 else []
 
 
 def _assignments(machine: Machine) -> list[str]:
