@@ -72,8 +72,8 @@ def _table(ends: dict[tuple[str, str, str], Counter[str]], bad: list[str]) -> st
         "",
         "Wrong would be: a usage without a certificate whose key is there and in the SChannel provider; a moment in",
         "between in which a usage that worked did not; more or less than one request at the CA; two certificates in",
-        "the pool; a pending request; a key container without a certificate; a file that is not told to stay; a second run",
-        "that fails.",
+        "the pool; a pending request; a key container without a certificate; a file that is not told to stay; a",
+        "second run that fails.",
         *(["", *(f"- {text}" for text in bad)] if bad else []),
     ]
     return "\n".join(lines) + "\n"
