@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..audit.certificates import normalise_thumbprint
+from ..enrolment.errors import EnrolmentError
 from ..enrolment.installed import find
 from ..host.connection import HostError, WindowsHost
 from ..host.courier import Answer, carry
@@ -23,6 +24,7 @@ from ..lync.cmdlets import assigning_script, reading_script
 from ..lync.usages import GLOBAL_TYPES, checked_types
 from ..record import Certificate, EvidenceError, Key
 from .holdings import QUERY_STORES, stores_of
+from .proof import prove
 
 _STEP = "Set-CsCertificate"
 
@@ -87,6 +89,7 @@ def assign_certificate(
         at: now, aware.
 
     Raises:
+        EnrolmentError: the key of the certificate cannot be used; nothing was changed.
         HostError: the wish cannot be fulfilled, and nothing was changed; or Lync did not assign the certificate, and
             the message tells what is assigned now.
         HostUnreachable: the connection broke; whether the certificate was assigned is not known then.
@@ -102,6 +105,7 @@ def assign_certificate(
     if work.pending and check_only:
         after = _expected(work)
     elif work.pending:
+        _prove(host, work)
         for types in _calls(work.pending):
             after, answer = _assign(host, work, types)
             result["report"] = answer.text("report") or None
@@ -180,6 +184,24 @@ def _look(host: WindowsHost, name: str, wish: AssignmentWish, at: datetime) -> _
             remedy=f"{DOUBLE_HOP} {ADMINISTRATION}.",
         )
     return work
+
+
+def _prove(host: WindowsHost, work: _Work) -> None:
+    """What works is given up for nothing whose key is not proven: the run that installed it may have ended before.
+
+    A key that is in no legacy provider is left to Lync, which says itself that it cannot use it.
+
+    Raises:
+        EnrolmentError: the key cannot be used, or is not that of the certificate; nothing was assigned.
+    """
+    if work.certificate.key.kind != "csp":
+        return
+    try:
+        prove(host, work.name, work.certificate)
+    except EnrolmentError as exc:
+        raise EnrolmentError(
+            f"{exc.message} Nothing was assigned. {_now(work.before, work.types)}", place=exc.place, remedy=exc.remedy
+        ) from exc
 
 
 def key_words(key: Key) -> str:

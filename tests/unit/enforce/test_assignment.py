@@ -14,11 +14,14 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.assignm
     AssignmentWish,
     assign_certificate,
 )
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enrolment.errors import EnrolmentError
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection import (
     HostError,
     HostUnreachable,
     WindowsHost,
 )
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from lab import pki
 from lab.formats import serialized
 
@@ -43,25 +46,38 @@ class Shell:
 
 
 class Answering:
-    """A connection that encodes scripts itself and gives prepared answers, one after the other."""
+    """A connection that encodes scripts itself and gives prepared answers, one after the other.
+
+    To the script that lets a key sign it answers by itself.
+    """
 
     transport = "other"
     _shell = Shell()
+    key = None
+    """The private key of the new certificate; None: Windows gives no key."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
         self.scripts = []
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
+        if "SignData" in cmd:
+            return 0, self.signed(in_data).encode(), b""
         self.scripts.append(cmd)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return 0, answer.encode(), b""
 
+    def signed(self, data):
+        if self.key is None:
+            return "keyprovider exitfound 1\r\n"
+        signature = self.key.sign(base64.b64decode(data), padding.PKCS1v15(), hashes.SHA1())
+        return f"keyprovider exitfound 1\r\nkeyprovider signature {base64.b64encode(signature).decode()}\r\n"
+
 
 @pytest.fixture(scope="module")
-def der():
+def issued():
     keys = pki.KeyPool(size=1)
     authority = pki.Authority("CN=Contoso CA", keys, not_before=START, not_after=END)
     wanted = pki.Wanted(
@@ -70,7 +86,17 @@ def der():
         not_after=END,
         subject_alt_names=("pool01.contoso.example", "sip.contoso.example"),
     )
-    return authority.issue(wanted).der
+    return authority.issue(wanted)
+
+
+@pytest.fixture(scope="module")
+def der(issued):
+    return issued.der
+
+
+@pytest.fixture(autouse=True)
+def usable_key(issued, monkeypatch):
+    monkeypatch.setattr(Answering, "key", issued.key)
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +162,16 @@ def refusal(wish, *answers, expected=HostError):
 
 def thumbprints(rows):
     return {row["type"]: row["thumbprint"] for row in rows}
+
+
+@pytest.mark.parametrize("key", [None, pki.KeyPool(size=1).take("rsa2048")], ids=["missing", "other"])
+def test_a_key_that_is_not_proven_is_not_assigned(store, new, monkeypatch, key):
+    monkeypatch.setattr(Answering, "key", key)
+    error, connection = refusal(
+        AssignmentWish(("Default",), new), store() + seen({"Default": OLD}), expected=EnrolmentError
+    )
+    assert len(connection.scripts) == 1
+    assert f"Nothing was assigned. Default is assigned to {OLD}." in error.message
 
 
 def test_it_assigns_what_is_missing_and_reads_back(store, new):
