@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import ssl
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -23,12 +22,12 @@ from ..enrolment.requested import request_pem
 from ..enrolment.submission import Asked, read_request
 from ..evidence.armour import unwrap
 from ..record import Problem
+from ..report.files import replace_file
 
 LARGEST_ANSWER = 1 << 20
 """Bytes; a certificate with its chain has some thousand."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
-_FILE_MODE = 0o666
 
 
 class _Answer(NamedTuple):
@@ -63,7 +62,7 @@ def exchange_request(csr: str, directory: Path, name: str, *, check: bool, at: d
         changed = not file.exists()
         if changed and not check:
             target.mkdir(parents=True, exist_ok=True)
-            _write(file, request_pem(request.der))
+            replace_file(file, request_pem(request.der).encode("ascii"))
         answers, problems = _answers(target)
     except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
         why = "it is not a directory" if isinstance(exc, FileExistsError) else getattr(exc, "strerror", exc)
@@ -179,18 +178,3 @@ def _is_no_answer(data: bytes) -> bool:
 
 def _diff(path: Path, request: Asked) -> dict[str, str]:
     return {"before_header": str(path), "after_header": str(path), "before": "", "after": request_pem(request.der)}
-
-
-def _write(path: Path, text: str) -> None:
-    """The whole file or none: a CA's pick-up never finds half a request."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, _FILE_MODE & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

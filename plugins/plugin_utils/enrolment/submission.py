@@ -24,8 +24,9 @@ from ..record import EvidenceError
 from .answer import check_answer, chosen, read_certificates
 from .errors import EnrolmentError
 from .keys import public_key_of
-from .names import is_oid, refuse_characters
+from .names import is_oid
 from .response import Response, read_response
+from .wish import checked_template
 
 try:
     from cryptography import x509
@@ -40,8 +41,6 @@ Step = Literal["return", "retrieve", "look", "submit"]
 
 _CONFIG = re.compile(r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?)\\(?P<name>\w[\w .,()&'+!#@-]{0,63})")
 """A host and the common name of a CA (at most 64 characters), or its sanitized form, which has ``!`` and ``#``."""
-_TEMPLATE_CHARACTERS = frozenset(" -_.()")
-_LONGEST_TEMPLATE_NAME = 64
 """The upper bound of cn in the directory's schema."""
 _RESTRICTION = re.compile(r"[A-Za-z0-9*][A-Za-z0-9 ._*-]{0,63}")
 """Common names that can stand in ``-restrict``, where a comma separates conditions."""
@@ -139,7 +138,7 @@ def asked(order: SubmissionOrder) -> Asked:
     if order.ca is not None:
         check_config(order.ca)
     if order.template is not None:
-        _check_template(order.template)
+        checked_template(order.template)
     if order.request_id is not None and not 0 < order.request_id <= 0xFFFFFFFF:
         raise EnrolmentError(
             f"{order.request_id} is not the id of a request.",
@@ -292,17 +291,6 @@ def find_rows(output: str, request: Asked) -> InDatabase | None:
     if found[_ISSUED]:
         return InDatabase(max(found[_ISSUED]), "issued")
     return InDatabase(max(found[_PENDING]), "pending") if found[_PENDING] else None
-
-
-def _check_template(template: str) -> None:
-    """``-attrib`` takes pairs of names and values with separators of its own, which no name may hold."""
-    refuse_characters(template, _TEMPLATE_CHARACTERS, "template")
-    if not template or template != template.strip() or len(template) > _LONGEST_TEMPLATE_NAME:
-        raise EnrolmentError(
-            f"The name of a template has 1 to {_LONGEST_TEMPLATE_NAME} characters and no blanks at its ends.",
-            place="the option 'template'",
-            remedy="Give the template's name (cn), not its display name, or its OID.",
-        )
 
 
 def _row_key(pem: str) -> bytes | None:

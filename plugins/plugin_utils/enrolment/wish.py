@@ -77,7 +77,7 @@ def checked(wish: RequestWish, *, force_provider: bool = False) -> RequestWish:
         wish,
         subject=subject_text(parse_subject(wish.subject)),
         subject_alt_names=tuple(sorted({checked_alternative_name(name) for name in wish.subject_alt_names})),
-        template=None if wish.template is None else _checked_template(wish.template),
+        template=None if wish.template is None else checked_template(wish.template),
         provider=_checked_provider(wish.provider, force=force_provider).name,
         key_length=_checked_key_length(wish.key_length),
         hash_algorithm=_checked_hash_algorithm(wish.hash_algorithm),
@@ -148,7 +148,12 @@ def friendly_name_from(wish: RequestWish, date: str) -> str:
     return f"{plain[: _LONGEST_FRIENDLY_NAME // 2].strip()} {date}".strip()
 
 
-def _checked_template(template: str) -> str:
+def checked_template(template: str) -> str:
+    r"""The name (cn) or the OID of a template, which can stand in an INF and in ``-attrib`` without adding anything.
+
+    Raises:
+        EnrolmentError: it can not.
+    """
     place = "template"
     if re.fullmatch(r"[0-9.]+", template):
         if not is_oid(template):

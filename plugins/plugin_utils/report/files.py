@@ -40,7 +40,7 @@ def write_reports(report: Report, directory: Path, *, fail_on: str) -> dict[str,
         for name, text in texts.items():
             path = target / name
             # The byte order mark tells a spreadsheet that the names are UTF-8.
-            _replace(path, text.encode("utf-8-sig" if name.endswith(".csv") else "utf-8", "replace"))
+            replace_file(path, text.encode("utf-8-sig" if name.endswith(".csv") else "utf-8", "replace"))
     except OSError as exc:
         # mkdir says "File exists" where a file stands in the place of the directory.
         why = "it is not a directory" if isinstance(exc, FileExistsError) else exc.strerror
@@ -51,7 +51,12 @@ def write_reports(report: Report, directory: Path, *, fail_on: str) -> dict[str,
     return {name: str(target / name) for name in texts}
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
+    """Write the whole file or none, with the permissions that a new file gets: who looks never finds half of it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
