@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure the audit and the templates against their bounds, as ratios within one run.
+"""Measure the audit, the templates and the enforce run, as ratios within one run where time is concerned.
 
 It writes bench/results/latest.json and latest.md. Run it through ``make bench``. Exit code 1 when a bound is exceeded.
 """
@@ -20,6 +20,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
+import enforcing
 import fleet
 import parsing
 import templates
@@ -187,6 +188,35 @@ def template_ways() -> list[Row]:
     ]
 
 
+def enforce() -> list[Row]:
+    """What the enforce playbook asks of each host, and how long a run takes that finds all done."""
+    with tempfile.TemporaryDirectory() as directory:
+        found = enforcing.measure(Path(directory), rounds=5)
+    rows = []
+    for name, counted in (("replaces a certificate", found.first), ("finds all done", found.second)):
+        for host, counters in counted.items():
+            rows.append(
+                Row(
+                    f"enforce, {host}, a run that {name}",
+                    counters["requests"],
+                    None,
+                    "HTTP requests",
+                    f"{counters['commands']} commands; basic; template, request, install, prove, assign, remove, two audits",
+                )
+            )
+    rows.append(
+        Row(
+            "enforce that finds all done, against the audit playbook",
+            round(enforcing.median(found), 2),
+            None,
+            "x the audit playbook",
+            f"5 interleaved rounds, {min(found.ratios):.2f} to {max(found.ratios):.2f}; it audits twice and looks at the"
+            " needs four times",
+        )
+    )
+    return rows
+
+
 def machine() -> dict[str, object]:
     """The machine and the versions that the figures belong to."""
     cpu = next(
@@ -216,6 +246,7 @@ def main() -> int:
         "Requests for templates": template_requests,
         "Parsing of templates": template_time,
         "Two ways to templates": template_ways,
+        "Enforce": enforce,
     }
     started = time.monotonic()
     rows = []

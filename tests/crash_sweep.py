@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -65,7 +66,12 @@ class Run:
 
 
 def enforce(lab: Lab, directory: Path, flow: str = "front_end", **settings: Any) -> Run:
-    """Run the playbook as a user does, in a directory of its own."""
+    """Run the enforce playbook for a flow as a user does, in a directory of its own."""
+    return play(lab, directory, "enforce", {"lync_certificates_hosts": ",".join(FLOWS[flow]), **SETTINGS, **settings})
+
+
+def play(lab: Lab, directory: Path, playbook: str, settings: Mapping[str, Any]) -> Run:
+    """Run a playbook of the collection."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment.update(
         ANSIBLE_COLLECTIONS_PATH=os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(TOP / ".build/collections")),
@@ -77,9 +83,9 @@ def enforce(lab: Lab, directory: Path, flow: str = "front_end", **settings: Any)
         [
             str(Path(sys.executable).with_name("ansible-playbook")),
             f"--inventory={lab.inventory_path}",
-            "winpki.keyprovider.enforce",
+            f"winpki.keyprovider.{playbook}",
             "--extra-vars",
-            json.dumps({"lync_certificates_hosts": ",".join(FLOWS[flow]), **SETTINGS, **settings}),
+            json.dumps(settings),
         ],
         cwd=directory,
         env=environment,
