@@ -201,7 +201,7 @@ def enforce() -> list[Row]:
                     counters["requests"],
                     None,
                     "HTTP requests",
-                    f"{counters['commands']} commands; basic; template, request, install, prove, assign, remove, two audits",
+                    f"{counters['commands']} commands; Basic",
                 )
             )
     rows.append(
@@ -210,8 +210,7 @@ def enforce() -> list[Row]:
             round(enforcing.median(found), 2),
             None,
             "x the audit playbook",
-            f"5 interleaved rounds, {min(found.ratios):.2f} to {max(found.ratios):.2f}; it audits twice and looks at the"
-            " needs four times",
+            f"5 interleaved rounds, {min(found.ratios):.2f} to {max(found.ratios):.2f}; it audits twice and plans",
         )
     )
     return rows
