@@ -22,7 +22,7 @@ RSA_KEY_PROPERTIES = (
 """What the console stores for the key of a KSP template (MS-CRTD 2.23.2)."""
 
 _CONTAINERS = ("Certificate Templates", "OID", "Enrollment Services")
-_YEAR, _SIX_WEEKS = bytes.fromhex("00401ea4e865faff"), bytes.fromhex("0080a60affdeffff")
+_YEAR, _SIX_WEEKS = bytes.fromhex("004039872ee1feff"), bytes.fromhex("0080a60affdeffff")
 """Negative FILETIME spans (MS-CRTD 2.11 and 2.12)."""
 _FLAGS_V1, _FLAGS = 0x10241, 0x20241
 """IS_DEFAULT or IS_MODIFIED, with ADD_TEMPLATE_NAME, MACHINE_TYPE and the lowest bit, as real templates have them."""

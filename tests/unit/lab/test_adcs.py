@@ -33,11 +33,11 @@ CLOCK = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 POOL = pki.KeyPool()
 KEY = POOL.take("rsa2048")
 ADMINISTRATOR, SERVER = "CORP\\Administrator", "CORP\\FE01$"
-ONE_YEAR, FIVE_YEARS = {"base64": "AEA5hy7h/v8="}, {"base64": "AEAepOhl+v8="}
+ONE_YEAR, FIVE_YEARS = "AEA5hy7h/v8=", "AEAepOhl+v8="
 
 
-def _template(name: str, enroll: str, validity: object = ONE_YEAR, flags: int = 0, **values: Any) -> dict[str, Any]:
-    attributes = {"pKIExpirationPeriod": validity, "msPKI-Enrollment-Flag": flags, **values.pop("attributes", {})}
+def _template(name: str, enroll: str, validity: str = ONE_YEAR, flags: int = 0, **values: Any) -> dict[str, Any]:
+    attributes = {"pKIExpirationPeriod": {"base64": validity}, "msPKI-Enrollment-Flag": flags, **values.pop("attributes", {})}
     return {"name": name, "enroll": [enroll], "attributes": attributes, **values}
 
 
