@@ -20,6 +20,8 @@ from ..plugin_utils.report.files import write_reports
 from ..plugin_utils.report.gate import FAIL_ON, stops
 from ..plugin_utils.report.hosts import play_entries
 from ..plugin_utils.report.model import build_report
+from ..plugin_utils.report.needs import needs_summary
+from ..plugin_utils.report.needs_input import with_needs
 from ..plugin_utils.report.table import render_table
 from ..plugin_utils.report.template_input import template_section
 from ..plugin_utils.version import COLLECTION_VERSION
@@ -41,6 +43,8 @@ class ActionModule(KeyProviderAction):
         "fail_on": {"type": "str", "choices": list(FAIL_ON), "default": "never"},
         "table": {"type": "bool", "default": True},
         "templates": {"type": "dict"},
+        "needs_register": {"type": "str"},
+        "pending_register": {"type": "str"},
     }
 
     def perform(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,6 +52,13 @@ class ActionModule(KeyProviderAction):
             raise EvidenceError("The option 'dest' is empty.", remedy="Give the directory for the reports.")
         templates = None if arguments["templates"] is None else template_section(arguments["templates"])
         entries = play_entries(arguments["register"], arguments["hosts"], task_vars)
+        if arguments["needs_register"]:
+            entries = with_needs(
+                entries,
+                task_vars,
+                needs_register=arguments["needs_register"],
+                pending_register=arguments["pending_register"],
+            )
         # Results tell what they were judged by, by host; the option is for an audit without any.
         profile = None if any(entry["status"] == "ok" for entry in entries) else load(arguments["profile"])
         options = {"title": arguments["title"]} if arguments["title"] else {}
@@ -77,6 +88,7 @@ class ActionModule(KeyProviderAction):
             "paths": paths,
             "summary": report.counts(),
             "template_summary": templates.counts() if templates and templates.status == "ok" else None,
+            "needs_summary": needs_summary(report.needs) if report.needs else None,
             "stops": stops(report, arguments["fail_on"]),
             "table": table.splitlines(),
         }

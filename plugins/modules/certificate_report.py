@@ -13,6 +13,8 @@ description:
   - Collects what M(winpki.keyprovider.certificate_info) returned for each host of the play and writes C(report.json),
     C(report.csv), C(junit.xml) (one test case a certificate) and C(report.html) (one file, no network, no script).
   - With O(templates) the certificate templates of a forest stand in the same reports, and in C(templates.csv).
+  - With O(needs_register) what is done and what is left to do for the Lync usages of each host stands in the same
+    reports, and in C(needs.csv).
   - Says which hosts a pipeline should stop at.
   - Works on the controller. Run it with C(run_once), in a play with the strategy P(ansible.builtin.linear#strategy);
     other strategies do not wait until the last host is done.
@@ -71,6 +73,24 @@ options:
         other reports hold all.
     type: dict
     version_added: 0.2.0
+  needs_register:
+    description:
+      - The name of the variable in which each host registered the result of
+        M(winpki.keyprovider.lync_certificate_plan), for what is done and what is left to do for its Lync usages.
+      - Of a host without the variable nothing is shown. A result that failed, or is none, is a problem of the host, as
+        is a host that left the play after it.
+      - In C(junit.xml) each certificate of a plan is a test case - passed when it is in place, an error with every
+        O(fail_on) when it is blocked, skipped while it is pending, waits or is yet to be done. None of them is among
+        RV(stops), which is about what was audited.
+    type: str
+  pending_register:
+    description:
+      - The name of the variable that tells for each host which requests wait for their CA. It is a dictionary by the
+        name of the need, of dictionaries with C(status), C(request_id), C(ca), C(reason) and C(csr_path), as
+        M(winpki.keyprovider.adcs_certificate) and M(winpki.keyprovider.external_certificate) return them.
+      - Entries with another status than V(pending) are passed over, as are those of certificates that need no request
+        any more.
+    type: str
 extends_documentation_fragment:
   - winpki.keyprovider.attributes
 attributes:
@@ -95,6 +115,7 @@ author:
 seealso:
   - module: winpki.keyprovider.certificate_info
   - module: winpki.keyprovider.template_info
+  - module: winpki.keyprovider.lync_certificate_plan
 """
 
 EXAMPLES = r"""
@@ -130,6 +151,18 @@ EXAMPLES = r"""
   run_once: true
   register: report
 
+- name: See what each server needs
+  winpki.keyprovider.lync_certificate_plan:
+  register: plan
+
+- name: Report what is left to do too
+  winpki.keyprovider.certificate_report:
+    register: audit
+    needs_register: plan
+    dest: build/certificates
+  run_once: true
+  register: report
+
 - name: Stop the pipeline
   ansible.builtin.fail:
     msg: "{{ report.stops[inventory_hostname] }}"
@@ -138,7 +171,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: The absolute path of each report, by its file name. C(templates.csv) is there with O(templates) only.
+  description: The absolute path of each report, by its file name. C(templates.csv) is there with O(templates) only,
+    C(needs.csv) when a host has needs.
   returned: success
   type: dict
   sample: {report.html: /build/certificates/report.html}
@@ -160,6 +194,14 @@ template_summary:
   type: dict
   sample: {total: 35, suitable: 3, warning: 12, unsuitable: 20, undetermined: 0, by_category: {csp: 31, ksp: 4},
     exposed: 0, unpublished: 25}
+needs_summary:
+  description:
+    - The number of certificates that the Lync usages of all hosts need, by how far they are. The names are those of
+      RV(winpki.keyprovider.lync_certificate_plan#module:needs[].state), and V(pending) for a request that waits for its
+      CA. Null when no host has needs.
+  returned: success
+  type: dict
+  sample: {total: 4, blocked: 0, pending: 1, waits: 1, request: 0, transfer: 0, assign: 0, satisfied: 2}
 table:
   description: The lines of the table of verdicts.
   returned: success

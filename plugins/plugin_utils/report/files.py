@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from ..record import EvidenceError
+from .csv_needs import render_needs_csv
 from .csv_report import render_csv
 from .csv_templates import render_template_csv
 from .html import render_html
@@ -18,7 +19,7 @@ from .model import Report
 
 
 def write_reports(report: Report, directory: Path, *, fail_on: str) -> dict[str, str]:
-    """Write the reports, templates.csv with templates only; return their absolute paths by name.
+    """Write the reports, templates.csv and needs.csv only where there are such; return their absolute paths by name.
 
     Each file is replaced at once, so that a pipeline never collects half a report.
 
@@ -33,6 +34,8 @@ def write_reports(report: Report, directory: Path, *, fail_on: str) -> dict[str,
     }
     if report.templates:
         texts["templates.csv"] = render_template_csv(report.templates)
+    if report.needs:
+        texts["needs.csv"] = render_needs_csv(report.needs)
     target = Path(os.path.abspath(directory))
     path = target
     try:

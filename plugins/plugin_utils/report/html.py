@@ -10,7 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .html_parts import CLASSES, SIGNS, article, e, folded, labelled, linked, listing, requirement, verdict, words
+from .html_needs import needs_section
+from .html_parts import (
+    CLASSES,
+    SIGNS,
+    article,
+    e,
+    folded,
+    labelled,
+    linked,
+    listing,
+    requirement,
+    validity,
+    verdict,
+    words,
+)
 from .html_templates import templates_section
 from .model import Host, Item, Report, Trouble
 from .steps import Group, Step, groups, in_use, steps
@@ -46,6 +60,7 @@ def render_html(report: Report) -> str:
         "<main>",
         _fleet(report),
         _attention(report),
+        needs_section(report),
         _steps_section(report, together),
         _hosts(report),
         _certificates(report, together),
@@ -72,7 +87,7 @@ def _head(report: Report) -> str:
         '<meta name="referrer" content="no-referrer">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f'<link rel="icon" href="data:,">\n<title>{e(report.title)}: {e(report.product)}</title>\n'
-        f"<style>\n{stylesheet()}</style>\n</head>"
+        f"<style>\n{stylesheet(needs=bool(report.needs))}</style>\n</head>"
     )
 
 
@@ -89,6 +104,8 @@ def _header(report: Report) -> str:
     sections = [("fleet", "Fleet")]
     if report.without_result() or report.troubles:
         sections.append(("attention", "Without a result"))
+    if report.needs:
+        sections.append(("needs", "Lync usages"))
     if steps(report):
         sections.append(("steps", "What to do"))
     sections += [("hosts", "Hosts"), ("certificates", "Certificates")]
@@ -288,7 +305,7 @@ def _row(item: Item, found: str) -> str:
     return (
         f'<tr id="c{item.number}"><th scope="row">{e(name)}{about}{code}</th>'
         f'<td><a href="#h{item.host_number}">{e(item.host)}</a><div>{used}</div></td>'
-        f"<td>{_key(item)}</td><td>{_validity(item)}{found}</td></tr>"
+        f"<td>{_key(item)}</td><td>{validity(item.certificate)}{found}</td></tr>"
     )
 
 
@@ -310,13 +327,6 @@ def _key(item: Item) -> str:
         ("Container: ", key.get("container")),
         ("", "key not found" if key.get("present") is False else None),
     )
-
-
-def _validity(item: Item) -> str:
-    ends = [str(item.certificate.get(name) or "")[:10] for name in ("not_before", "not_after")]
-    if not any(ends):
-        return '<span class="zero">validity unknown</span>'
-    return f"{e(ends[0] or '?')} to {e(ends[1] or '?')}"
 
 
 def _found(item: Item, group: Group[Item]) -> str:

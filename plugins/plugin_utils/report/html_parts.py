@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from .model import Finding
 from .steps import Group, J
@@ -112,3 +113,11 @@ def panel(findings: Sequence[Finding]) -> str:
 def labelled(*facts: tuple[str, object]) -> str:
     """Facts in small print, a line each, without those that are empty. Labels are not escaped."""
     return "".join(f"<small>{label}{e(value)}</small>" for label, value in facts if value)
+
+
+def validity(certificate: Mapping[str, Any]) -> str:
+    """From when to when a certificate is valid."""
+    ends = [str(certificate.get(name) or "")[:10] for name in ("not_before", "not_after")]
+    if not any(ends):
+        return '<span class="zero">validity unknown</span>'
+    return f"{e(ends[0] or '?')} to {e(ends[1] or '?')}"

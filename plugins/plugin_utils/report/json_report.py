@@ -24,6 +24,11 @@ The shape, which ``schema_version`` counts; keys may be added within a version, 
         summary          as summary.certificates, for this host
         certificates     as certificate_info returns them, with verdict and assignments
         problems         [{origin, place, message, remedy}]
+        needs            what its Lync usages need, one element a certificate; null when nobody asked, or
+                         when nothing tells (then a problem says why)
+          - name, types, state, reasons, current, successor, shared, source_host   as lync_certificate_plan returns them
+            pending      {request_id, ca, reason, csr_path} of a request that waits for its CA, each may be null; null
+                         for the others
     steps                what to do, most urgent first
       - remedy, status, certificates, hosts   text, verdict, number, list of names
     templates            the certificate templates; null when nobody asked for them
@@ -94,6 +99,7 @@ def render_json(report: Report) -> str:
                     }
                     for trouble in host.troubles
                 ],
+                "needs": None if host.needs is None else [need.as_dict() for need in host.needs],
             }
             for host in report.hosts
         ],

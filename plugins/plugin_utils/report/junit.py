@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """junit.xml: one test suite a host, one test case a certificate, so that a pipeline's page shows the audit.
 
-Certificate templates have a suite of their own.
+Certificate templates have a suite of their own. What a host needs for its Lync usages has a case for each certificate
+in the suite of the host: ``error`` when it is blocked, for that stops the way to it whatever the verdicts, ``skipped``
+while it is pending, waits or is yet to be done, with the number of the request in the message.
 
 The shape is that of junit-10.xsd of the Jenkins xUnit plugin: ``failure`` is a verdict that stops the pipeline,
 ``error`` a host or a piece of evidence without result, ``skipped`` what could not be judged and does not stop it,
@@ -18,6 +20,7 @@ from xml.etree import ElementTree
 from ..record import Problem
 from .gate import failing_statuses
 from .model import Host, Item, Judged, Report, Trouble
+from .needs import PROGRESS_WORDS, Need
 from .templates import CATEGORY_WORDS, FLAG_WORDS, UNPUBLISHED, TemplateItem, TemplateSection
 from .wording import certificate_name, key_spec_text, one_line, printable, provider_type_text
 
@@ -93,6 +96,8 @@ def _host_suite(report: Report, host: Host, failing: tuple[str, ...]) -> Element
         _outcome(suite.case(_item_name(item)), item, "certificate", _item_text(item), failing)
     for trouble in host.troubles:
         _trouble_outcome(suite.case(f"problem: {trouble.origin} {trouble.place or ''}"), trouble)
+    for need in host.needs or ():
+        _need_outcome(suite.case(f"Lync usages: {need.usages}"), need)
     return suite.finished(host.name)
 
 
@@ -130,6 +135,27 @@ def _trouble_outcome(case: ElementTree.Element, trouble: Trouble | Problem) -> N
     if trouble.remedy:
         lines.append(f"What to do: {trouble.remedy}")
     _told(case, "error", "problem", trouble.message, printable("\n".join(lines)))
+
+
+def _need_outcome(case: ElementTree.Element, need: Need) -> None:
+    pending = need.pending
+    facts = (
+        ("Progress", PROGRESS_WORDS[need.progress]),
+        ("Current certificate", need.current),
+        ("Next certificate", need.successor or need.target),
+        ("Request", pending and pending.request_id),
+        ("CA", pending and pending.ca),
+        ("Request file", pending and pending.csr_path),
+        *(("Reason", reason) for reason in need.reasons),
+    )
+    text = printable("\n".join(_lines(facts)))
+    message = f"{PROGRESS_WORDS[need.progress]}: {' '.join(need.told)}"
+    if need.progress == "blocked":
+        _told(case, "error", "blocked", message, text)
+        return
+    if need.progress != "satisfied":
+        ElementTree.SubElement(case, "skipped", {"message": one_line(message)})
+    ElementTree.SubElement(case, "system-out").text = text
 
 
 def _outcome(case: ElementTree.Element, item: Judged, noun: str, text: str, failing: tuple[str, ...]) -> None:
@@ -198,7 +224,7 @@ def _template_text(item: TemplateItem) -> str:
 
 def _text(facts: Iterable[tuple[str, object]], item: Judged) -> str:
     """All there is to say: the facts, then what was found about each requirement."""
-    lines = [f"{name}: {one_line(str(value))}" for name, value in facts if value]
+    lines = _lines(facts)
     for finding in item.findings:
         lines.append("")
         lines.append(f"Requirement {finding.name}: {finding.status}")
@@ -213,3 +239,7 @@ def _text(facts: Iterable[tuple[str, object]], item: Judged) -> str:
             if text:
                 lines.append(f"  {name}: {one_line(text)}")
     return printable("\n".join(lines))
+
+
+def _lines(facts: Iterable[tuple[str, object]]) -> list[str]:
+    return [f"{name}: {one_line(str(value))}" for name, value in facts if value]

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from .needs import Need, build_needs, by_urgency, needs_sentence
 from .summary import status_of, summary
+from .wording import plural, text_of
 
 if TYPE_CHECKING:
     from .templates import TemplateSection
@@ -107,6 +109,10 @@ class Host:
     groups: tuple[str, ...]
     items: tuple[Item, ...]
     troubles: tuple[Trouble, ...]
+    needs: tuple[Need, ...] | None
+    """What its Lync usages need; ``None`` when nobody asked, or when nothing tells."""
+    unplanned: bool
+    """Whether somebody asked, and nothing tells."""
 
     def counts(self) -> dict[str, Any]:
         """The ``summary`` of the host's certificates."""
@@ -149,6 +155,22 @@ class Report:
         """The problems of all hosts."""
         return tuple(trouble for host in self.hosts for trouble in host.troubles)
 
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The needs of all hosts."""
+        return tuple(need for host in self.hosts for need in host.needs or ())
+
+    def left(self) -> tuple[Need, ...]:
+        """The needs that are not in place: what needs a person first, then in the order of the hosts."""
+        return tuple(need for need in by_urgency(self.needs) if need.progress != "satisfied")
+
+    def needs_sentence(self) -> str:
+        """How far the Lync usages of all hosts are, in one sentence; empty when there are none."""
+        if not self.needs:
+            return ""
+        unplanned = sum(1 for host in self.hosts if host.unplanned)
+        return needs_sentence(self.needs) + (f" Of {plural(unplanned, 'host')} nothing is known." if unplanned else "")
+
     def without_result(self) -> tuple[Host, ...]:
         """The hosts that should have given a result and did not (failed or unreachable)."""
         return tuple(host for host in self.hosts if host.status in ("failed", "unreachable"))
@@ -173,7 +195,8 @@ def build_report(
     Args:
         hosts: one mapping a host (or a host and store): ``host``; ``status`` (ok, failed, unreachable, skipped);
             ``message``, why there is no result; ``certificates`` and ``problems`` as the modules return them;
-            ``store``; ``profile`` with ``product``, its name in sentences; ``groups``. Only ``host`` must be there.
+            ``store``; ``profile`` with ``product``, its name in sentences; ``groups``; ``needs`` and
+            ``unplanned`` as :func:`needs_input.with_needs` gives them. Only ``host`` must be there.
             A status that is none of these counts as failed.
         generated_at: the moment of the audit; must be aware of its time zone.
         collection_version: of the collection that made the report.
@@ -195,12 +218,13 @@ def build_report(
     products = products or {profile: product or ""}
     profiles = tuple(products)
     built: list[Host] = []
-    before = 0
+    before = needs_before = 0
     for number, data in enumerate(hosts, 1):
         if templates:
             data = {**data, "certificates": [templates.naming(one) for one in data.get("certificates") or ()]}
-        built.append(_host(number, data, before, profiles[0] if len(profiles) == 1 else None))
+        built.append(_host(number, data, before, needs_before, profiles[0] if len(profiles) == 1 else None))
         before += len(built[-1].items)
+        needs_before += len(built[-1].needs or ())
     return Report(
         title=title,
         profiles=profiles,
@@ -212,7 +236,7 @@ def build_report(
     )
 
 
-def _host(number: int, data: Mapping[str, Any], before: int, profile: str | None) -> Host:
+def _host(number: int, data: Mapping[str, Any], before: int, needs_before: int, profile: str | None) -> Host:
     name = text_of(data.get("host")) or "(unnamed host)"
     status = data.get("status") or "ok"
     message = text_of(data.get("message"))
@@ -221,7 +245,21 @@ def _host(number: int, data: Mapping[str, Any], before: int, profile: str | None
         status = "failed"
     if status != "ok" and not message:
         message = NO_REASON
-    certificates = data.get("certificates") or ()
+    items = tuple(
+        Item(
+            host=name,
+            host_number=number,
+            number=before + index,
+            certificate=certificate,
+            status=status_of(certificate),
+            findings=findings_of(certificate, "certificate"),
+        )
+        for index, certificate in enumerate(data.get("certificates") or (), 1)
+    )
+    needs = None
+    if data.get("needs") is not None:
+        told = _explained(items)
+        needs = build_needs(data["needs"], host=name, host_number=number, before=needs_before, explained=told)
     return Host(
         name=name,
         number=number,
@@ -230,17 +268,7 @@ def _host(number: int, data: Mapping[str, Any], before: int, profile: str | None
         store=text_of(data.get("store")),
         profile=text_of(data.get("profile")) or profile,
         groups=tuple(str(group) for group in data.get("groups") or ()),
-        items=tuple(
-            Item(
-                host=name,
-                host_number=number,
-                number=before + index,
-                certificate=certificate,
-                status=status_of(certificate),
-                findings=findings_of(certificate, "certificate"),
-            )
-            for index, certificate in enumerate(certificates, 1)
-        ),
+        items=items,
         troubles=tuple(
             Trouble(
                 host=name,
@@ -252,7 +280,19 @@ def _host(number: int, data: Mapping[str, Any], before: int, profile: str | None
             )
             for problem in data.get("problems") or ()
         ),
+        needs=needs,
+        unplanned=bool(data.get("unplanned")),
     )
+
+
+def _explained(items: Sequence[Item]) -> dict[str, str]:
+    """What a plan says of the findings about certificates at length, and what was found alone."""
+    return {
+        f"{finding.name}: {finding.reason or finding.expected}": f"{finding.name}: {finding.actual}."
+        for item in items
+        for finding in item.findings
+        if finding.actual
+    }
 
 
 def findings_of(judged: Mapping[str, Any], noun: str) -> tuple[Finding, ...]:
@@ -293,14 +333,3 @@ def findings_of(judged: Mapping[str, Any], noun: str) -> tuple[Finding, ...]:
             key=lambda finding: (VERDICT_OF[finding.status] != status, FINDING_STATUSES.index(finding.status)),
         )
     )
-
-
-def text_of(value: Any) -> str | None:
-    """Text for a person: ``None`` for nothing, lists joined, everything else as ``str`` gives it."""
-    if value is None or value == "" or value == []:
-        return None
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(str(part) for part in value)
-    return str(value)

@@ -217,12 +217,26 @@ a{color:inherit;text-decoration:none}
 """
 
 
-def stylesheet() -> str:
-    """The style sheet: the palettes as custom properties (dark on screens that ask for it), then the layout."""
+_NEEDS = """
+.certs.needs th:nth-child(1){width:27%}
+.certs.needs th:nth-child(2){width:17%}
+.certs.needs th:nth-child(3){width:22%}
+.certs.needs th:nth-child(4){width:34%}
+.needs p+p{margin-top:.35rem}
+@media screen and (max-width:54rem){
+.certs.needs td:last-child{grid-column:1/-1}
+}
+"""
+
+
+def stylesheet(*, needs: bool = False) -> str:
+    """The style sheet: the palettes as custom properties (dark on screens that ask for it), then the layout.
+
+    Args:
+        needs: whether the page has a section on Lync usages.
+    """
     light, dark = (
         "".join(f"--{name}:{value};" for name, value in PALETTES[mode].items()) for mode in ("light", "dark")
     )
-    return (
-        f":root{{color-scheme:light;{light}}}\n"
-        f"@media screen and (prefers-color-scheme:dark){{:root{{color-scheme:dark;{dark}}}}}" + _LAYOUT
-    )
+    dark_mode = f"@media screen and (prefers-color-scheme:dark){{:root{{color-scheme:dark;{dark}}}}}"
+    return f":root{{color-scheme:light;{light}}}\n" + dark_mode + _LAYOUT + (_NEEDS if needs else "")

@@ -11,6 +11,7 @@ from .layout import GAP, cut, display_width, fit, listed, table_line, wrap
 from .model import Host, Item, Report
 from .steps import Step, steps
 from .summary import STATUSES
+from .table_needs import need_lines
 from .table_templates import STATUS_WORDS, template_lines, template_totals
 from .wording import certificate_name, headline, one_line, plural, short_provider
 
@@ -57,6 +58,7 @@ def render_table(report: Report, width: int) -> str:
         lines += ["", "What to do:"]
         for number, step in enumerate(todo, 1):
             lines += wrap(f"{number:>2}. ", f"{step.remedy} ({_extent(step)})", width)
+    lines += need_lines(report.left(), width)
     if report.templates:
         lines += template_lines(report.templates, width)
     counts = report.counts()
@@ -70,6 +72,8 @@ def render_table(report: Report, width: int) -> str:
         totals.append(f"{plural(skipped, 'host')} skipped")
     of = f"{plural(counts['total'], 'certificate')} on {plural(len(report.hosts), 'host')}"
     lines += ["", *wrap("", headline(report), width), *wrap("", f"{of}: {', '.join(totals)}", width)]
+    if report.needs:
+        lines += wrap("", report.needs_sentence().rstrip("."), width)
     if report.templates:
         lines += wrap("", template_totals(report.templates), width)
     return "\n".join(lines) + "\n"

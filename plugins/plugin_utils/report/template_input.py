@@ -9,9 +9,10 @@ from typing import Any
 
 from ..record import EvidenceError, Problem
 from .hosts import not_done
-from .model import NO_REASON, findings_of, text_of
+from .model import NO_REASON, findings_of
 from .summary import CATEGORIES, status_of
 from .templates import Exposure, TemplateItem, TemplateSection
+from .wording import text_of
 
 Shape = type | list["Shape"] | dict[str, "Shape"]
 """What a value must be: of a type, a list of such, or a mapping with such keys."""

@@ -46,6 +46,17 @@ def one_line(text: str) -> str:
     return _BLANKS.sub(" ", printable(text)).strip()
 
 
+def text_of(value: Any) -> str | None:
+    """Text for a person: ``None`` for nothing, lists joined, everything else as ``str`` gives it."""
+    if value is None or value == "" or value == []:
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(part) for part in value)
+    return str(value)
+
+
 def plural(count: int, noun: str) -> str:
     """A number with its noun: ``1 host``, ``2 hosts``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
@@ -187,6 +198,8 @@ def asides(report: Report) -> list[str]:
     troubles = len(report.troubles)
     if troubles:
         told.append(f"{plural(troubles, 'problem')} came up while reading the evidence.")
+    if report.left():
+        told.append(report.needs_sentence())
     if report.templates:
         told += report.templates.asides()
     return told

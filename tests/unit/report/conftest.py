@@ -273,6 +273,74 @@ def hostile_forest() -> dict[str, Any]:
     )
 
 
+def need(*types: str, **changes: Any) -> dict[str, Any]:
+    """A need of a Lync server as lync_certificate_plan returns it, with what the reports do not read left out."""
+    defaults = {"state": "satisfied", "reasons": [], "current": None, "successor": None, "shared": None}
+    return {"name": "-".join(types).lower(), "types": list(types), **defaults, "source_host": None, **changes}
+
+
+def thumbprint(name: str) -> str:
+    """The thumbprint of the certificate of that name."""
+    return certificate(name)["thumbprint"]
+
+
+CNG = "key_provider: The product cannot use a KSP. The key is in a KSP."
+"""The reason of a plan that tells what the findings of a certificate explain."""
+
+SUBMITTED = {
+    "status": "pending",
+    "request_id": 4711,
+    "ca": "CA01\\Contoso Issuing CA",
+    "reason": "The request waits for a manager of the CA.",
+}
+
+
+def planned_fleet() -> list[dict[str, Any]]:
+    """The fleet with a plan for two hosts in which every state occurs, one request pending and one to be made."""
+    hosts = fleet()
+    hosts[0]["needs"] = [
+        need("Default", "WebServicesInternal", current=thumbprint("pool.contoso.com")),
+        need(
+            "WebServicesExternal",
+            state="request",
+            reasons=[CNG],
+            current=thumbprint("cng.contoso.com"),
+            pending=SUBMITTED,
+        ),
+        need(
+            "OAuthTokenIssuer",
+            state="assign",
+            reasons=["It ends on 2025-12-01, in 9 days."],
+            current=thumbprint("weak.contoso.com"),
+            successor=thumbprint("pool.contoso.com"),
+        ),
+    ]
+    hosts[1]["needs"] = [
+        need("OAuthTokenIssuer", state="waits", reasons=["fe01 assigns it."], shared="global", source_host="fe01"),
+        need(
+            "AudioVideoAuthentication",
+            state="transfer",
+            current=thumbprint("東京.contoso.com"),
+            successor="AB" * 20,
+            reasons=[CNG],
+            shared="pool",
+            source_host="fe01",
+        ),
+        need("XmppServer", state="request", reasons=["Nothing is assigned to XmppServer."]),
+        need("Default", state="blocked", reasons=["It cannot be used. Mend the cause."], current="CD" * 20),
+    ]
+    return hosts
+
+
+def hostile_needs() -> list[dict[str, Any]]:
+    """Needs in which every text is hostile."""
+    texts = dict.fromkeys(("name", "current", "successor", "shared", "source_host"), f"={HOSTILE}")
+    evil = {**need(), **texts, "types": [HOSTILE, HOSTILE], "reasons": [HOSTILE]}
+    pending = {**dict.fromkeys(("request_id", "ca", "reason", "csr_path"), f"={HOSTILE}"), "status": "pending"}
+    states = ("blocked", "waits", "request", "transfer", "assign", "satisfied")
+    return [*({**evil, "state": state} for state in states), {**evil, "state": "request", "pending": pending}]
+
+
 def make(hosts: list[dict[str, Any]], **options: Any) -> Report:
     """A report of some hosts."""
     defaults: dict[str, Any] = {
@@ -325,6 +393,23 @@ def hostile_templates() -> Report:
 def unread() -> Report:
     """A report whose templates could not be read."""
     return make(fleet(), templates=template_section({"failed": True, "msg": "dc01: access <denied>. Ask."}))
+
+
+@pytest.fixture
+def make_need() -> Callable[..., dict[str, Any]]:
+    return need
+
+
+@pytest.fixture
+def planned() -> Report:
+    """A report of the fleet with needs of every sort."""
+    return make(planned_fleet())
+
+
+@pytest.fixture
+def hostile_plan() -> Report:
+    hosts = hostile_fleet()
+    return make([{**hosts[0], "needs": hostile_needs()}, {**hosts[1], "needs": hostile_needs()}])
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ def test_json_holds_everything(report):
         "summary": {**report.hosts[2].counts(), "total": 0},
         "certificates": [],
         "problems": [],
+        "needs": None,
     }
     assert document["steps"][0]["hosts"] == ["fe01", "fe02"]
 
