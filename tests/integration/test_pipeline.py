@@ -156,7 +156,9 @@ def test_a_loop_over_stores_is_reported_store_by_store(play, demo):
     assert done.exit_code == 0, done.output
     found = [(host["host"], host["store"], len(host["certificates"])) for host in done.report()["hosts"]]
     roots = {name: len(demo.machine(name).stores["ROOT"]) for name in ("fe01", "edge01")}
-    assert found == [("fe01", "My", 4), ("fe01", "Root", roots["fe01"])] + [
+    assert found == [
+        ("fe01", "My", 4),
+        ("fe01", "Root", roots["fe01"]),
         ("edge01", "My", 2),
         ("edge01", "Root", roots["edge01"]),
     ]
@@ -219,7 +221,7 @@ def test_expressions_can_work_with_a_result(play, demo):
             - ansible.builtin.assert:
                 that:
                   - audit.profile == 'sfb_2015'
-                  - (audit.certificates + other.certificates) | length == audit.certificates | length + other.certificates | length
+                  - (audit.certificates + other.certificates) | length > 5
                   - audit.certificates | to_json | from_json == audit.certificates
                   - audit.certificates | to_nice_yaml | from_yaml == audit.certificates
                   - audit.certificates | subelements('verdict.requirements') | length > 40
