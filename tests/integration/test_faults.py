@@ -45,7 +45,7 @@ def test_no_traceback_reaches_the_user(audited):
         ("offline", "unreachable", "winrm quickconfig"),
         ("wrongpassword", "unreachable", "credentials"),
         ("denied", "failed", "permissions of HKLM"),
-        ("nostore", "failed", "It has: CA, ROOT"),
+        ("nostore", "failed", "It has: CA, REQUEST, ROOT"),
     ],
 )
 def test_a_host_without_result_says_why_and_what_to_do(hosts, host, status, said):

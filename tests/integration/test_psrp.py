@@ -164,7 +164,7 @@ def test_the_exit_code_of_a_native_command_is_its_own(labs, controller, name, so
     done, result = controller.module("certificate_info", name, arguments, "-i", inventory)
     assert done.exit_code == 2
     assert "no certificate store 'WebHosting'" in result["msg"]
-    assert "It has: CA, MY, R" in result["msg"]
+    assert "It has: CA, MY, REQUEST, ROOT" in result["msg"]
 
 
 @pytest.mark.parametrize(
