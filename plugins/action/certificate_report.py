@@ -45,6 +45,7 @@ class ActionModule(KeyProviderAction):
         "templates": {"type": "dict"},
         "needs_register": {"type": "str"},
         "pending_register": {"type": "str"},
+        "failure_register": {"type": "str"},
     }
 
     def perform(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,6 +59,7 @@ class ActionModule(KeyProviderAction):
                 task_vars,
                 needs_register=arguments["needs_register"],
                 pending_register=arguments["pending_register"],
+                failure_register=arguments["failure_register"],
             )
         # Results tell what they were judged by, by host; the option is for an audit without any.
         profile = None if any(entry["status"] == "ok" for entry in entries) else load(arguments["profile"])

@@ -91,6 +91,11 @@ options:
       - Entries with another status than V(pending) are passed over, as are those of certificates that need no request
         any more.
     type: str
+  failure_register:
+    description:
+      - The name of the variable that holds for each host the message of a step that failed there, as the enforce
+        playbook remembers it. It is a problem of the host in the reports. Taken with O(needs_register) only.
+    type: str
 extends_documentation_fragment:
   - winpki.keyprovider.attributes
 attributes:

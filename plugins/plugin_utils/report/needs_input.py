@@ -25,6 +25,7 @@ def with_needs(
     *,
     needs_register: str,
     pending_register: str | None,
+    failure_register: str | None = None,
 ) -> list[dict[str, Any]]:
     """The hosts for ``build_report`` with their ``needs``; what is wrong with those of a host is a problem of it.
 
@@ -36,6 +37,7 @@ def with_needs(
         task_vars: the variables of a task of the play.
         needs_register: the name of the variable that holds each host's result of lync_certificate_plan.
         pending_register: the name of the variable with what is known of pending requests, by the name of their need.
+        failure_register: the name of the variable with the message of the step that failed on the host.
     """
     in_play = {*task_vars.get("ansible_play_batch", ()), *task_vars.get("ansible_play_hosts", ())}
     seen: set[str] = set()
@@ -46,6 +48,9 @@ def with_needs(
         seen.add(name)
         result = variables.get(needs_register)
         known = variables.get(pending_register) if pending_register else None
+        failure = variables.get(failure_register) if failure_register else None
+        if failure:
+            entry = {**entry, "problems": [*(entry.get("problems") or ()), _problem(str(failure), None)]}
         if result is None or (isinstance(result, Mapping) and result.get("skipped")):
             found.append(dict(entry))
             continue

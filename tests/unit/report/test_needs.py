@@ -113,6 +113,16 @@ def test_a_host_without_a_result_is_not_told_twice(make_report, make_need):
     assert (host.troubles, progress(host)) == ((), ["satisfied"])
 
 
+@pytest.mark.parametrize(
+    "variables", [{"failed": "Install: no space."}, {"plan": {"needs": []}, "failed": "Install: no space."}]
+)
+def test_a_step_that_failed_is_a_problem_of_its_host(variables):
+    entries = [{"host": "fe01", "status": "ok", "certificates": [], "problems": []}]
+    task_vars = {"hostvars": {"fe01": variables}, "ansible_play_batch": ["fe01"]}
+    (host,) = with_needs(entries, task_vars, needs_register="plan", pending_register=None, failure_register="failed")
+    assert [problem["message"] for problem in host["problems"]] == ["Install: no space."]
+
+
 def test_problems_of_the_audit_stay(make_report):
     entries = [{"host": "a", "status": "ok", "problems": [{"message": "Damaged."}]}]
     host = one(make_report, {"plan": {"failed": True, "msg": "No."}}, entries=entries)
