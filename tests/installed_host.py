@@ -55,6 +55,15 @@ def issued(
     )
 
 
+@cache
+def subordinate(name: str = "CN=Contoso Server CA") -> Authority:
+    """A CA beneath that of the tests."""
+    begins, ends = AT - timedelta(days=300), AT + timedelta(days=3000)
+    made = Authority(name, KeyPool(1), not_before=begins, not_after=ends)
+    made._issued = authority().issue(Wanted(name, begins, ends, extended_key_usage=None, is_ca=True))
+    return made
+
+
 def key_in(provider: str = SCHANNEL, kind: int = 12, container: str | None = "te-1", **values: int) -> KeyReference:
     """The property 2 of a certificate."""
     return KeyReference(provider, kind, values.pop("key_spec", 1), container, **values)
@@ -273,9 +282,9 @@ class FakeHost:
             output += reg_query({held.thumbprint: held.blob for held in stored}, store) if stored else ""
             output += f"keyprovider exit{store.lower()} {0 if stored or store == 'My' else 1}\r\n"
         if "UtcNow" in script:
-            output += _told("clock", self.clock.strftime("%Y-%m-%dT%H:%M:%S"))
             entries = (f"{name}:{base64.b64encode(content).decode()} " for name, content in self.saved.items())
             output += _told("saved", "".join(entries))
+            output += _told("clock", self.clock.strftime("%Y-%m-%dT%H:%M:%S"))
         return output
 
 

@@ -17,7 +17,8 @@ description:
   - The host keeps the request and the answer in the profile of the account, in
     C(AppData\Local\winpki.keyprovider\submissions), one directory a request (RV(saved)). A request that has an
     answer is never submitted again; a denied one is, for the reason may have been mended. A request whose submission
-    was cut is first looked up in the database of the CA.
+    was cut is first looked up in the database of the CA. While one run works on a request, another ends with a message
+    and submits nothing; this also holds for a C(certreq) that outlived the connection of its run.
   - Because the answer is kept on the host and by the account that submitted, use the same host and account in every
     run.
 options:

@@ -25,7 +25,7 @@ options:
   certificate:
     description:
       - The issued certificate as text, PEM with one certificate or several, or the base64 of DER or PKCS#7. The one
-        whose key a pending request of the host has is installed; others go along as its chain.
+        whose key a pending request of the host has is installed; of the others, those that issued it go along.
     type: str
   chain:
     description:

@@ -20,7 +20,8 @@ description:
     made it was cut. O(friendly_name) makes no difference there, nor does the name of a template, which is no part of
     the request.
   - Requests are kept in C(winpki.keyprovider\requests) below the local application data of the account, so that
-    requests made with another account are not found again. They hold no secret.
+    requests made with another account are not found again, and an account without a profile on the host cannot be
+    used. They hold no secret.
   - The account must be a local administrator of the host.
 options:
   subject:

@@ -218,8 +218,9 @@ needs:
       elements: str
 superseded:
   description:
-    - Thumbprints of certificates that are assigned to nothing, are not good, and have been followed by a good one
-      with all their names, which is assigned.
+    - Thumbprints of certificates that are assigned to nothing, would be replaced if they were, and have been followed
+      by a good one, which is assigned and has the same subject, all their names and all their purposes. Self-signed
+      ones are never among them.
     - No other server of O(peers) has them assigned. What else uses them is not known.
   returned: success
   type: list

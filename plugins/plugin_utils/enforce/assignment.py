@@ -149,8 +149,11 @@ def _look(host: WindowsHost, name: str, wish: AssignmentWish, at: datetime) -> _
             remedy="Leave 'identity' out: what is global is found by its type.",
         )
     answer = carry(host, name, QUERY_STORES + reading_script())
-    check(answer, name)
-    before = state_of(answer, name)
+    try:
+        check(answer, name)
+        before = state_of(answer, name)
+    except HostError as exc:
+        raise type(exc)(f"{exc.message} Nothing was changed.", place=_STEP, remedy=exc.remedy) from exc
     _refuse_unknown_parameters(name, before, types, date, roll=wish.roll)
     certificate = find(stores_of(host, name, answer).my, thumbprint)
     if certificate is None:

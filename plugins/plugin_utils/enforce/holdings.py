@@ -29,9 +29,7 @@ QUERY_STORES = (
 )
 """The statements that print the stores My and REQUEST; what they print is told apart by the names of the keys."""
 
-_CLOCK_AND_REQUESTS = (
-    "'keyprovider clock '+"
-    "[Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes([DateTime]::UtcNow.ToString('s')))\n"
+_REQUESTS_AND_CLOCK = (
     f"$r=[IO.Path]::Combine({KEPT},'requests')\n"
     "if([IO.Directory]::Exists($r)){\n"
     "$t=''\n"
@@ -42,8 +40,11 @@ _CLOCK_AND_REQUESTS = (
     "}\n"
     "'keyprovider saved '+[Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes($t))\n"
     "}\n"
+    "'keyprovider clock '+"
+    "[Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes([DateTime]::UtcNow.ToString('s')))\n"
 )
-"""The clock as the format ``s`` writes it in every culture, and all saved requests in one line."""
+"""All saved requests in one line, and the clock as the format ``s`` writes it in every culture: the last line, without
+which something may be missing."""
 
 
 def remove_saved(identities: Sequence[str]) -> str:
@@ -75,14 +76,17 @@ def read_holdings(host: WindowsHost, name: str) -> Holdings:
     Raises:
         HostError: the store My cannot be read, or the script did not run to its end.
     """
-    answer = carry(host, name, caught(QUERY_STORES + _CLOCK_AND_REQUESTS))
+    answer = carry(host, name, caught(QUERY_STORES + _REQUESTS_AND_CLOCK))
     if answer.error:
         raise HostError(
             f"The certificates and saved requests of {name} could not be read: {answer.error.rstrip('.')}.",
             place="reading the host",
             remedy="Check the profile directory of the account on the host, then run it again. Nothing was changed.",
         )
-    return replace(stores_of(host, name, answer), saved=_saved(answer, name), clock=_clock(answer))
+    stores = stores_of(host, name, answer)
+    if "clock" not in answer.told:
+        raise _broken_off(name, answer)
+    return replace(stores, saved=_saved(answer, name), clock=_clock(answer))
 
 
 def stores_of(host: WindowsHost, name: str, answer: Answer) -> Holdings:
@@ -95,19 +99,24 @@ def stores_of(host: WindowsHost, name: str, answer: Answer) -> Holdings:
         HostError: My cannot be read.
     """
     code = answer.codes.get("exitmy")
-    if code is None:
-        raise HostError(
-            f"The script that reads the certificate stores did not run to its end on {name}. {answer.complaint}",
-            place="reading the host",
-            remedy="Where AppLocker or App Control (WDAC) keeps PowerShell in Constrained Language Mode, which allows"
-            " no methods of .NET, the script cannot run: use an account that is exempt.",
-        )
+    if code is None or "exitrequest" not in answer.codes:
+        raise _broken_off(name, answer)
     check_answer(host, "My", Completed(code, answer.said.encode(), b""))
     reading = read_reg_query(answer.said, name) if "HKEY_LOCAL_MACHINE\\" in answer.said else Reading()
     return Holdings(
         my=tuple(held for held in reading if not _is_request(held)),
         pending=tuple(held for held in reading if _is_request(held)),
         problems=reading.problems,
+    )
+
+
+def _broken_off(name: str, answer: Answer) -> HostError:
+    """The error of a script whose last line is missing: what it told is not all that there is."""
+    return HostError(
+        f"The script that reads the certificate stores did not run to its end on {name}. {words_of(answer)}",
+        place="reading the host",
+        remedy="Where AppLocker or App Control (WDAC) keeps PowerShell in Constrained Language Mode, which allows"
+        " no methods of .NET, the script cannot run: use an account that is exempt. Else run it again.",
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from ..enrolment.answer import check_answer, pkcs7, read_certificates
+from ..enrolment.answer import check_answer, pkcs7, read_certificates, self_signed
 from ..enrolment.hresult import explain
 from ..enrolment.hresult import shown as shown_code
 from ..enrolment.inf import properties_inf
@@ -57,7 +57,7 @@ $b=[Convert]::FromBase64String((@($input) -join ''))
 [void][IO.Directory]::CreateDirectory($d)
 $f=$d+'\\properties.inf'
 [IO.File]::WriteAllBytes($f,$b)
-& 'certutil.exe' '-f' '-repairstore' 'My' {thumbprint} $f
+& 'certutil.exe' '-f' '-silent' '-repairstore' 'My' {thumbprint} $f
 'keyprovider exitrepair '+$LASTEXITCODE
 """
 
@@ -150,7 +150,9 @@ def install(host: WindowsHost, name: str, wish: InstallWish, *, check: bool, at:
             # certreq hands the friendly name of the request on to the certificate.
             outcome.planned = replace(issued, key=pending.key, friendly_name=pending.friendly_name)
         else:
-            _accept(host, name, pkcs7((leaf, *chain)), public_key, outcome)
+            # A root is trusted because somebody installed it, not because it came with an answer.
+            issuers = [der for der in chain if not self_signed(der)]
+            _accept(host, name, pkcs7((leaf, *issuers)), public_key, outcome)
             refuse_faults(name, outcome.installed, provider, "It was installed, and nothing uses it yet.")
     return finish(host, name, outcome, replace(wish, provider=provider), check=check, at=at)
 
@@ -257,10 +259,10 @@ def run(host: WindowsHost, name: str, script: str, data: bytes | None, unknown: 
 def interrupted(name: str, answer: Answer, step: str, state: str) -> EnrolmentError:
     """The error of a script that did not run to its end."""
     return EnrolmentError(
-        f"The script around {step} did not run to its end on {name}: {(answer.error or words_of(answer)).rstrip('.')}."
+        f"The script around it did not run to its end on {name}: {(answer.error or words_of(answer)).rstrip('.')}."
         f" {state}",
         place=step,
-        remedy="Check the free space of the account's temporary directory and the host's event log, and that the"
+        remedy="Check the free space of the drive that has the account's profile, the host's event log, and that the"
         " account is a local administrator; then run it again.",
     )
 
@@ -343,7 +345,7 @@ def _accept(host: WindowsHost, name: str, answer_file: bytes, public_key: bytes,
         meaning, remedy = explain(code) if code else ("", "")
         waiting = with_key(outcome.after.pending, public_key) is not None
         told = (
-            f"certreq -accept ended with {shown_code(code)} on {name}, and the certificate {outcome.thumbprint} is",
+            f"It ended with {shown_code(code)} on {name}, and the certificate {outcome.thumbprint} is",
             "not in My." if installed is None else "in My without a key.",
             meaning,
             words_of(answer),

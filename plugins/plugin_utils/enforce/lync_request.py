@@ -16,7 +16,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
+from ..enrolment.hresult import explain
 from ..enrolment.installed import Holdings
+from ..enrolment.names import is_oid
 from ..host.connection import HostError, WindowsHost
 from ..host.courier import Answer, carry
 from ..lync.assignments import ADMINISTRATION, check, said_by_lync
@@ -39,6 +41,9 @@ _STEP = "Request-CsCertificate"
 _AUTHORITY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?\\[^\\/:*?\"<>|\x00-\x1f\x7f]{1,64}")
 _TEMPLATE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()-]{0,63}")
 _NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62}))*")
+_HRESULT = re.compile(r"\b0x(8[0-9a-f]{7})\b", re.IGNORECASE)
+_NOT_REACHED = (0x80070005, 0x800704DC, 0x800706BA, 0x80070721)
+"""E_ACCESSDENIED, ERROR_NOT_AUTHENTICATED, RPC_S_SERVER_UNAVAILABLE, RPC_S_SEC_PKG_ERROR."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _SECOND_HOP = (
     "When access is denied or the CA is not found, the account did not reach the CA or the Central Management store: "
@@ -132,6 +137,13 @@ def _check(wish: LyncRequestWish) -> None:
             f"{wish.ca!r} does not name a CA.",
             remedy="Write 'ca' as certutil shows it, HOST\\CA name, such as ca01.contoso.example\\Contoso CA 1.",
         )
+    if wish.template is not None and is_oid(wish.template):
+        raise HostError(
+            f"Request-CsCertificate takes a template by its name, and {wish.template!r} is an OID, which is all that a"
+            " certificate tells of a later template.",
+            remedy="Give the name (cn) of the template in 'template' (of the role: lync_certificates_request_template);"
+            " winpki.keyprovider.template_info shows it.",
+        )
     if wish.template is not None and not _TEMPLATE.fullmatch(wish.template):
         raise HostError(
             f"{wish.template!r} is not the name of a certificate template.",
@@ -202,15 +214,21 @@ def _outcome(
     found = _own(issued, wish) or _own(pending, wish)
     if found is None or "failure" in answer.told:
         left = _left_behind(issued, pending)
+        # A number that Lync passes on is the same in every language.
+        code = int(found_code[1], 16) if (found_code := _HRESULT.search(said)) else 0
+        meaning, remedy = explain(code)
+        if not remedy or code in _NOT_REACHED:
+            remedy = f"Read Lync's report. {ADMINISTRATION}, that may enrol with the template. {_SECOND_HOP}"
         raise HostError(
-            f"Lync did not get a certificate from {wish.ca} on {name}. {said} {left}{where}",
+            " ".join(filter(None, (f"Lync did not get a certificate from {wish.ca} on {name}. {said}", meaning, left)))
+            + where,
             place=_STEP,
-            remedy=f"Read Lync's report. {ADMINISTRATION}, that may enrol with the template. {_SECOND_HOP}",
+            remedy=remedy,
         )
     if found.key.kind == "ksp":
         raise HostError(
             f"The certificate that Lync requested from {wish.ca} on {name} has {key_words(found.key)}, which Lync "
-            f"cannot use: Request-CsCertificate leaves the provider to the template. It was not assigned. "
+            f"cannot use: Request-CsCertificate leaves the provider to the template{_named(wish)}. It was not assigned. "
             f"{_left_behind(issued, pending)}{where}",
             place=_STEP,
             remedy="Make the template one for legacy providers with winpki.keyprovider.template, request again, and "
@@ -226,6 +244,10 @@ def _outcome(
     if warnings := [f"{_STEP} on {name} warned: {line}" for line in answer.text("warnings").splitlines() if line]:
         result["warnings"] = warnings
     return result
+
+
+def _named(wish: LyncRequestWish) -> str:
+    return f" {wish.template!r}" if wish.template else ", here Lync's default"
 
 
 def _own(found: list[Certificate], wish: LyncRequestWish) -> Certificate | None:

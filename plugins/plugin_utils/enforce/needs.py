@@ -9,18 +9,18 @@ from datetime import datetime
 from typing import Any
 
 from ..audit.certificates import Wish, observe_store
-from ..enrolment.needs import Held, Need, Terms, plan_needs, superseded
+from ..enrolment.needs import Held, Need, Terms, plan_needs, superseded, unmet
 from ..enrolment.shared import Peers, in_use_elsewhere, resolved
 from ..host.connection import HostError, WindowsHost
 from ..profiles.model import Profile
 
 _STEPS = {
-    "satisfied": "has what it needs",
-    "assign": "is to be assigned {successor}",
-    "request": "needs a new certificate",
-    "transfer": "is to take over {successor} from {source_host}",
-    "waits": "waits for {source_host}",
-    "blocked": "is blocked",
+    "satisfied": "nothing to do.",
+    "assign": "{successor} is to be assigned.",
+    "request": "a new certificate is needed.",
+    "transfer": "{successor} is to be taken over from {source_host}.",
+    "waits": "waits for {source_host}.",
+    "blocked": "no certificate can be requested.",
 }
 
 
@@ -61,22 +61,39 @@ def plan_host(
     )
     store = frozenset(one.certificate.thumbprint or "" for one in held)
     needs = [resolved(need, name, peers, store) for need in plan_needs(held, terms, at=at)]
-    old = superseded(held, needs, in_use_elsewhere(name, peers))
+    old = superseded(held, needs, in_use_elsewhere(name, peers), terms, at=at)
     return {
         "lync": seen.lync,
         "needs": [need.as_dict() for need in needs],
         "superseded": list(old),
         "problems": [problem.as_dict() for problem in seen.problems],
-        "lines": _lines(needs, old),
+        "lines": _lines(needs, held, old),
     }
 
 
-def _lines(needs: Sequence[Need], old: Sequence[str]) -> list[str]:
+def _lines(needs: Sequence[Need], held: Sequence[Held], old: Sequence[str]) -> list[str]:
     """What a person reads: one line for each need."""
     lines = []
     for need in needs:
-        step = _STEPS[need.state].format(successor=need.successor, source_host=need.source_host)
-        why = f": {' '.join(need.reasons)}" if need.reasons and need.state != "satisfied" else ""
-        holds = f" (now {need.current})" if need.current else ""
-        lines.append(f"{', '.join(need.types)}{holds} {step}{why}")
-    return [*lines, *(f"{thumbprint} has been replaced" for thumbprint in old)]
+        step = _STEPS[need.state].format(successor=_short(need.successor), source_host=need.source_host)
+        now = f" (now {_short(need.current)})" if need.current else ""
+        lines.append(" ".join((f"{', '.join(need.types)}{now}: {step}", *_short_reasons(need, held))))
+    return [*lines, *(f"{_short(thumbprint)} has been replaced." for thumbprint in old)]
+
+
+def _short_reasons(need: Need, held: Sequence[Held]) -> list[str]:
+    """The reasons of a need, with what was found in place of why a product cannot use it."""
+    reasons = list(need.reasons)
+    for one in held:
+        named = any(one.certificate.thumbprint in reason for reason in reasons if one.certificate.thumbprint)
+        if not (named if need.state == "blocked" else set(one.usages) & set(need.types)):
+            continue
+        for result in one.verdict.requirements:
+            if result.actual:
+                reasons = [reason.replace(unmet(result), f"{result.name}: {result.actual}.") for reason in reasons]
+    return reasons
+
+
+def _short(thumbprint: str | None) -> str:
+    """Enough of a thumbprint to find the certificate; the table of the reports shows as much."""
+    return f"{thumbprint[:8]}..." if thumbprint else ""

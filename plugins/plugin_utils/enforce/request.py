@@ -29,7 +29,7 @@ from ..enrolment.wish import (
     provider_of,
 )
 from ..host.connection import HostError, WindowsHost
-from ..host.courier import KEPT, Answer, caught, complaint_of
+from ..host.courier import KEPT, Answer, complaint_of, locked
 from ..record import Certificate
 from .holdings import QUERY_STORES, read_holdings, stores_of
 from .installation import differences, interrupted, run, text_of
@@ -39,20 +39,20 @@ E_ACCESSDENIED = 0x80070005
 
 _STEP = "certreq -new"
 
+_DIRECTORY = "$d=[IO.Path]::Combine([IO.Path]::Combine({kept},'requests'),'{identity}')\n"
+_FILES = "$i=$d+'\\request.inf'\n$q=$d+'\\request.req'\n"
+_UNMADE = "if([IO.File]::Exists($q)){throw 'Another run made the request meanwhile'}\n"
 # A request file of an earlier run goes first: certreq must not be able to leave it as its own.
+_REPLACED = "if([IO.File]::Exists($q)){[IO.File]::Delete($q)}\n"
 _NEW = """\
-$d=[IO.Path]::Combine([IO.Path]::Combine({kept},'requests'),'{identity}')
 $b=[Convert]::FromBase64String((@($input) -join ''))
-[void][IO.Directory]::CreateDirectory($d)
-$i=$d+'\\request.inf'
-$q=$d+'\\request.req'
-if([IO.File]::Exists($q)){{[IO.File]::Delete($q)}}
 [IO.File]::WriteAllBytes($i,$b)
 'keyprovider started'
 & 'certreq.exe' '-new' '-machine' '-q' '-f' $i $q
 'keyprovider exitnew '+$LASTEXITCODE
-if([IO.File]::Exists($q)){{'keyprovider req '+[Convert]::ToBase64String([IO.File]::ReadAllBytes($q))}}
+if([IO.File]::Exists($q)){'keyprovider req '+[Convert]::ToBase64String([IO.File]::ReadAllBytes($q))}
 """
+_WITHOUT_REQUEST = "if(-not [IO.File]::Exists($q)){[IO.Directory]::Delete($d,$true)}\n"
 
 
 class Pending(NamedTuple):
@@ -90,7 +90,10 @@ def request_certificate(
             was done and what is left.
         HostError: the host could not be read, or the connection broke.
     """
-    wish = checked(wish, force_provider=force_provider)
+    try:
+        wish = checked(wish, force_provider=force_provider)
+    except EnrolmentError as exc:
+        raise _with_state(exc, f"Nothing was done on {name}.") from exc
     before = read_holdings(host, name)
     found = _found(before, identity(wish))
     leftovers = _leftovers(before, wish)
@@ -100,6 +103,7 @@ def request_certificate(
     else:
         friendly_name = _unique(friendly_name_from(wish, f"{at:%Y-%m-%d}"), (*before.my, *before.pending))
         wish = replace(wish, friendly_name=friendly_name)
+    others = [] if found else _others(before, wish)
     removed = leftovers if remove_leftovers else []
     if not check:
         for leftover in removed:
@@ -119,7 +123,7 @@ def request_certificate(
         "subject_alt_names": list(wish.subject_alt_names),
         "template": wish.template,
         "problems": [problem.as_dict() for problem in before.problems],
-        "warnings": list(advice(wish)),
+        "warnings": [*advice(wish), *(_told(entry, name) for entry in others)],
         "diff": _diff(wish, removed, new=found is None),
     }
 
@@ -149,6 +153,25 @@ def _leftovers(holdings: Holdings, wish: RequestWish) -> list[Certificate]:
     ]
 
 
+def _others(holdings: Holdings, wish: RequestWish) -> list[Certificate]:
+    """Pending requests of the same subject that were made with other options, and could still be answered."""
+    return [
+        entry
+        for entry in holdings.pending
+        if entry.der is not None
+        and same_subject(entry.subject, wish.subject)
+        and holdings.saved_of(public_key_of(entry.der))
+    ]
+
+
+def _told(entry: Certificate, name: str) -> str:
+    return (
+        f"Another request for {entry.subject} is pending on {name}: {entry.thumbprint}, with its key in"
+        f" {entry.key.container!r} of {entry.key.provider}. When nobody waits for its answer any more, remove it"
+        " (winpki.keyprovider.certificate_install with this thumbprint, store Request and state absent)."
+    )
+
+
 def _unique(base: str, certificates: Iterable[Certificate]) -> str:
     """A friendly name that no certificate has; Lync wants each to be unique in the computer's store."""
     taken = {held.friendly_name.casefold() for held in certificates if held.friendly_name}
@@ -166,8 +189,13 @@ def _make(host: WindowsHost, name: str, wish: RequestWish, before: Holdings) -> 
         EnrolmentError: it did not, or the request is not what was asked for; what was made is removed again.
         HostError: the connection broke.
     """
-    body = _NEW.format(kept=KEPT, identity=identity(wish)) + QUERY_STORES
-    answer = run(host, name, caught(body), request_inf(wish), "Whether a request was made is not known")
+    saved = identity(wish) in (before.saved or {})
+    script = locked(
+        _DIRECTORY.format(kept=KEPT, identity=identity(wish)) + _FILES,
+        (_REPLACED if saved else _UNMADE) + _NEW + QUERY_STORES,
+        afterwards=_WITHOUT_REQUEST,
+    )
+    answer = run(host, name, script, request_inf(wish), "Whether a request was made is not known")
     code = answer.codes.get("exitnew")
     if answer.error or code is None:
         state = "Nothing was made."
@@ -234,7 +262,7 @@ def _key_faults(entry: Certificate, wish: RequestWish) -> list[str]:
 
 def _failed(host: WindowsHost, name: str, code: int, answer: Answer, new: Sequence[Certificate]) -> EnrolmentError:
     """The error of a certreq that made no request."""
-    ended = f"ended with {shown(code)}" if code else "ended without an error, but wrote no request"
+    ended = f"ended with {shown(code)} on {name}" if code else f"ended without an error on {name}, but wrote no request"
     meaning, remedy = explain(code) if code else ("", "")
     if code == E_ACCESSDENIED:
         meaning = "Access was denied."
@@ -242,9 +270,7 @@ def _failed(host: WindowsHost, name: str, code: int, answer: Answer, new: Sequen
         if is_administrator(host):
             remedy = "The account is a local administrator: look at the permissions of the machine keys on the host."
     return EnrolmentError(
-        " ".join(
-            filter(None, (f"certreq -new {ended} on {name}.", meaning, _complaint(answer), _undone(host, name, new)))
-        ),
+        " ".join(filter(None, (f"It {ended}.", meaning, _complaint(answer), _undone(host, name, new)))),
         place=_STEP,
         remedy=remedy or "Read what certreq said, and the event log of the host.",
     )

@@ -28,6 +28,7 @@ from ..enrolment.submission import (
     next_step,
     request_id_of,
     restriction,
+    same_ca,
     usable_response,
 )
 from ..host.connection import WindowsHost
@@ -92,6 +93,8 @@ class _Submission:
         self._kept = kept_of(first, directory="kept" in first.told)
         step, response = next_step(self._kept, self._order, self._request)
         self._before = response.status if response else None
+        if step != "submit":
+            self._refuse_other_ca()
         if step == "return" and response is not None:
             self._ca = self._kept.ca
             return self._result(response, changed=False)
@@ -113,12 +116,6 @@ class _Submission:
         """The CA to ask: that of an earlier run, the one given, or the one on the host."""
         begun = self._kept.ca
         if begun and not submits:
-            if self._order.ca and self._order.ca.casefold() != begun.casefold():
-                raise self._host.failure(
-                    f"The request was submitted to {begun} by an earlier run, and 'ca' is {self._order.ca}.",
-                    f"Set 'ca' to {begun}, or make a new request for the other CA.",
-                    "choice of the CA",
-                )
             return check_config(begun)
         found = self._order.ca or local_config(first.text("computer"), first.said)
         if not found:
@@ -129,9 +126,31 @@ class _Submission:
             )
         return found
 
+    def _refuse_other_ca(self) -> None:
+        """What was submitted to one CA is not asked of another.
+
+        Raises:
+            HostError: an earlier run submitted it to another CA than the one given.
+        """
+        begun, given = self._kept.ca, self._order.ca
+        if begun and given and not same_ca(begun, given):
+            raise self._host.failure(
+                f"The request was submitted to {begun} by an earlier run, and 'ca' is {given}.",
+                f"Set 'ca' to {begun}; or remove {self._saved} on the host, and the next run asks the other CA.",
+                "choice of the CA",
+            )
+
     def _submit(self, ca: str) -> Response:
-        answer = self._host.submit(self._request.der, ca, attributes(self._order.template))
+        answered = self._kept.response is not None
+        answer = self._host.submit(self._request.der, ca, attributes(self._order.template), answered=answered)
         code = answer.codes.get("exit")
+        if answer.error and code is None and "begun" not in answer.told:
+            raise self._host.failure(
+                f"The request was not submitted: {_sentence(answer.error)} Nothing was submitted by this run.",
+                "Wait until other runs with this request have ended, and check that the account may write"
+                f" {self._saved}; then run it again.",
+                "submission",
+            )
         if answer.error and code is None:
             self._host.remove()
             raise self._host.failure(
@@ -151,11 +170,12 @@ class _Submission:
         self._kept = replace(kept_of(answer, directory=True), ca=ca)
         if self._kept.response is not None:
             return self._read(self._kept.response)
-        if code in NOTHING_DONE:
+        # With the id of a row in the CA's database the code is of what came after it, such as a file not written.
+        if code in NOTHING_DONE and request_id_of(answer.said) is None:
             self._host.remove()
             raise self._host.refused(f"{ca} took no request", code, answer, "Nothing was submitted.")
         if code in DENIALS:
-            return self._denied_without_response(answer, request_id_of(answer.said))
+            return self._denied_without_response(answer, request_id_of(answer.said), forget=True)
         if code:
             raise self._host.refused("certreq.exe wrote no response file", code, answer, _LOOKED_UP_NEXT)
         raise self._host.failure(
@@ -165,14 +185,17 @@ class _Submission:
         )
 
     def _retrieve(self, request_id: int, ca: str) -> Response:
-        answer = self._host.retrieve(request_id, ca)
+        by_hand = request_id == self._order.request_id
+        answer = self._host.retrieve(request_id, ca, known=self._kept.ca is not None, by_hand=by_hand)
         self._code = answer.codes.get("exit", 0)
         if "retrieved" not in answer.told and self._code in DENIALS:
-            return self._denied_without_response(answer, request_id)
+            return self._denied_without_response(answer, request_id, forget=not (by_hand and self._kept.directory))
         what = f"Request {request_id} could not be retrieved from {ca}"
-        left = "It stays as it is on the CA; the next run asks again."
+        left = "Nothing was changed." if by_hand else "It stays as it is on the CA; the next run asks again."
         if "retrieved" not in answer.told and self._code and not answer.error:
-            raise self._host.refused(what, self._code, answer, left)
+            if not self._kept.directory:
+                self._host.remove()
+            raise self._host.refused(what, self._code, answer, left, "retrieval")
         if "retrieved" not in answer.told or answer.error:
             raise self._host.failure(
                 f"{what}: {_sentence(answer.error or 'certreq.exe wrote no response file')} {answer.complaint} {left}",
@@ -182,7 +205,6 @@ class _Submission:
         earlier = self._kept
         self._kept = replace(kept_of(answer, directory=True), ca=ca)
         response = self._read(self._kept.response or b"")
-        by_hand = request_id == self._order.request_id
         if by_hand and response.status == "issued" and usable_response(self._kept, self._request) is None:
             if not earlier.directory:
                 self._host.remove()
@@ -193,10 +215,11 @@ class _Submission:
             )
         return replace(response, request_id=request_id)
 
-    def _denied_without_response(self, answer: Answer, request_id: int | None) -> Response:
-        """A denial is not kept, so that the next run submits the request again."""
-        self._host.remove()
-        self._saved = None
+    def _denied_without_response(self, answer: Answer, request_id: int | None, *, forget: bool) -> Response:
+        """A denial is not kept, so that the next run submits the request again: ``forget`` what is."""
+        if forget:
+            self._host.remove()
+            self._saved = None
         return Response("denied", request_id, None, (), answer.complaint, None)
 
     def _look(self, ca: str) -> InDatabase | None:
@@ -248,14 +271,17 @@ class _Submission:
             f"{exc.message} What {self._ca or 'the CA'} answered is kept in {self._saved}; the request is not submitted"
             " again.",
             place=", ".join(filter(None, (self._host.name, exc.place))),
-            remedy=exc.remedy,
+            remedy=f"{exc.remedy} To have the request submitted anew, remove that directory on {self._host.name}.",
         )
 
     def _result(self, response: Response, *, changed: bool) -> dict[str, Any]:
         number = response.request_id or request_id_of(self._kept.output)
         result = self._keys(response.status, number, changed=changed)
         if response.status == "pending":
-            result["reason"] = f"The request waits for a manager of the CA. {_sentence(response.message)}".strip()
+            result["reason"] = (
+                f"Request {number} waits for a manager of {self._ca}; run it again once it is issued."
+                f" {_sentence(response.message)}"
+            ).strip()
         elif response.status == "denied":
             result |= self._denial(response, number)
         else:
@@ -287,7 +313,8 @@ class _Submission:
 
     def _keys(self, status: str, number: int | None, *, changed: bool) -> dict[str, Any]:
         header = f"submission of request {self._request.identity}"
-        lines = [f"status: {self._before or 'not_submitted'}\n", f"status: {status}\n"]
+        after = "submitted" if status == "not_submitted" else status
+        lines = [f"status: {self._before or 'not_submitted'}\n", f"status: {after}\n"]
         return {
             "changed": changed,
             "status": status,

@@ -14,9 +14,9 @@ from ..enrolment.hresult import explain, shown
 from ..enrolment.requested import request_pem
 from ..enrolment.submission import Kept
 from ..host.connection import HostError, WindowsHost, native_call, quote
-from ..host.courier import KEPT, Answer, carry, caught
+from ..host.courier import KEPT, Answer, carry, caught, locked
 
-_DIRECTORY = "$d=[IO.Path]::Combine(" + KEPT + ",'submissions\\{identity}')\n"
+_DIRECTORY = "$d=[IO.Path]::Combine({kept},'submissions\\{identity}')\n"
 _TELL_FILE = (
     "$f=$d+'\\{file}'\n"
     "if([IO.File]::Exists($f)){{'keyprovider {key} '+[Convert]::ToBase64String([IO.File]::ReadAllBytes($f))}}\n"
@@ -37,9 +37,10 @@ if([IO.Directory]::Exists($d)){'keyprovider kept MQ=='}
 _LOCAL_CA = native_call(
     "reg.exe", "query", r"HKLM\SYSTEM\CurrentControlSet\Services\CertSvc\Configuration", "/v", "Active"
 )
+_UNANSWERED = "if([IO.File]::Exists($d+'\\response.rsp')){throw 'Another run got an answer meanwhile'}\n"
 _SUBMIT = """\
+{unanswered}'keyprovider begun'
 $b=[Convert]::FromBase64String((@($input) -join ''))
-[void][IO.Directory]::CreateDirectory($d)
 [IO.File]::WriteAllText($d+'\\ca.txt',{ca})
 [IO.File]::Delete($d+'\\response.rsp')
 [IO.File]::Delete($d+'\\certificate.cer')
@@ -52,20 +53,25 @@ $o
 'keyprovider exit '+$c
 [IO.File]::WriteAllText($d+'\\output.txt',($o -join "`r`n"))
 """
+# What was kept gives way to the new answer by a change of names, for which a full disk has room.
+_TELL_CA = "[IO.File]::WriteAllText($d+'\\ca.txt',{ca})\n"
 _RETRIEVE = """\
-[void][IO.Directory]::CreateDirectory($d)
-[IO.File]::WriteAllText($d+'\\ca.txt',{ca})
-$r=$d+'\\retrieved.rsp'
+{tell_ca}$r=$d+'\\retrieved.rsp'
 [IO.File]::Delete($r)
 & 'certreq.exe' '-retrieve' '-q' '-f'{options} '-config' {ca} '{request_id}' {outputs}
-'keyprovider exit '+$LASTEXITCODE
-if([IO.File]::Exists($r)){{
-[IO.File]::WriteAllBytes($d+'\\response.rsp',[IO.File]::ReadAllBytes($r))
-[IO.File]::Delete($r)
+$c=$LASTEXITCODE
+'keyprovider exit '+$c
+if({taken} -and [IO.File]::Exists($r) -and [IO.File]::ReadAllBytes($r).Length){{
+[IO.File]::Delete($d+'\\response.rsp')
+[IO.File]::Move($r,$d+'\\response.rsp')
 'keyprovider retrieved MQ=='
-}}
 [IO.File]::WriteAllText($d+'\\output.txt','RequestId: {request_id}')
+}}
+[IO.File]::Delete($r)
 """
+# With a signed response, too, the CA then says nothing of this request: E_ACCESSDENIED, CERTSRV_E_PROPERTY_EMPTY.
+_OF_THIS_REQUEST = f"$c -ne {0x80070005 - (1 << 32)} -and $c -ne {0x80094004 - (1 << 32)}"
+_GOOD_NEWS = "$c -eq 0"
 _REMOVE = "if([IO.Directory]::Exists($d)){[IO.Directory]::Delete($d,$true)}\n"
 
 _COLUMNS = "Request.RequestID,Request.Disposition,Request.RawRequest"
@@ -106,7 +112,7 @@ class SubmissionHost:
         """Take the host of a task, its name, and the name of the directory."""
         self._host = host
         self.name = name
-        self._directory = _DIRECTORY.format(identity=identity)
+        self._directory = _DIRECTORY.format(kept=KEPT, identity=identity)
         self._options = " '-AdminForceMachine'" if admin_force_machine else ""
         self._admin_force_machine = admin_force_machine
 
@@ -127,18 +133,44 @@ class SubmissionHost:
             )
         return answer
 
-    def submit(self, request: bytes, ca: str, attributes: str | None) -> Answer:
-        """Hand a request (DER) to a CA."""
-        given = f" '-attrib' {quote(attributes)}" if attributes else ""
-        script = _SUBMIT.format(ca=quote(ca), attributes=given, options=self._options, outputs=_outputs("response.rsp"))
-        return self._run(script + _TELL_FILES, request_pem(request).replace("\n", "\r\n").encode("ascii"))
+    def submit(self, request: bytes, ca: str, attributes: str | None, *, answered: bool) -> Answer:
+        """Hand a request (DER) to a CA.
 
-    def retrieve(self, request_id: int, ca: str) -> Answer:
-        """Ask a CA what became of a request."""
-        script = _RETRIEVE.format(
-            ca=quote(ca), request_id=request_id, options=self._options, outputs=_outputs("retrieved.rsp")
+        The line ``begun`` is missing when another run is at work on the request or has got an answer.
+
+        Args:
+            request: PKCS #10 or CMC.
+            ca: the configuration string.
+            attributes: the argument of ``-attrib``.
+            answered: whether an answer was kept when it was decided to submit; else there must be none now.
+        """
+        script = _SUBMIT.format(
+            ca=quote(ca),
+            attributes=f" '-attrib' {quote(attributes)}" if attributes else "",
+            options=self._options,
+            outputs=_outputs("response.rsp"),
+            unanswered="" if answered else _UNANSWERED,
         )
-        return self._run(script + _TELL_FILES)
+        return self._alone(script + _TELL_FILES, request_pem(request).replace("\n", "\r\n").encode("ascii"))
+
+    def retrieve(self, request_id: int, ca: str, *, known: bool, by_hand: bool = False) -> Answer:
+        """Ask a CA what became of a request. What is kept gives way to its answer.
+
+        Args:
+            request_id: its number.
+            ca: the configuration string.
+            known: whether the CA is noted; a full disk would leave nothing of a note that is written anew.
+            by_hand: whether a user gave the number, which may be that of another request: its denial is not kept.
+        """
+        script = _RETRIEVE.format(
+            ca=quote(ca),
+            tell_ca="" if known else _TELL_CA.format(ca=quote(ca)),
+            request_id=request_id,
+            taken=_GOOD_NEWS if by_hand else _OF_THIS_REQUEST,
+            options=self._options,
+            outputs=_outputs("retrieved.rsp"),
+        )
+        return self._alone(script + _TELL_FILES)
 
     def look(self, ca: str, restriction: str) -> Answer:
         """The rows of the CA database that keep to a restriction."""
@@ -149,7 +181,7 @@ class SubmissionHost:
         """Remove the directory, so that the next run begins anew."""
         self._run(_REMOVE)
 
-    def refused(self, what: str, code: int, answer: Answer, consequence: str) -> HostError:
+    def refused(self, what: str, code: int, answer: Answer, consequence: str, step: str = "submission") -> HostError:
         """The failure for an exit code of certreq or certutil."""
         meaning, remedy = explain(code)
         if self._admin_force_machine and code in _ACCESS:
@@ -157,12 +189,15 @@ class SubmissionHost:
         return self.failure(
             " ".join(filter(None, (f"{what}: {shown(code)}.", meaning, answer.complaint, consequence))),
             remedy or "Read what the tool said.",
-            "submission",
+            step,
         )
 
     def failure(self, message: str, remedy: str, step: str) -> HostError:
         """A failure that names the host and the step."""
         return HostError(message, remedy=remedy, place=f"{self.name}, {step}")
+
+    def _alone(self, statements: str, data: bytes | None = None) -> Answer:
+        return carry(self._host, self.name, locked(self._directory, statements), data)
 
     def _run(self, statements: str, data: bytes | None = None) -> Answer:
         return carry(self._host, self.name, caught(self._directory + statements), data)

@@ -10,11 +10,14 @@ is known and not guessed.
 from __future__ import annotations
 
 import base64
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from ..enrolment.answer import chosen, self_signed
 from ..enrolment.installed import Holdings, check_clocks, find, key_faults
+from ..enrolment.keys import public_key_of
 from ..enrolment.wish import EnrolmentError
 from ..evidence.pfx import read_pfx
 from ..host.connection import WindowsHost, quote
@@ -42,7 +45,11 @@ $c.Import([Convert]::FromBase64String($a[0]),$p,{{flags}})
 'keyprovider exitread '+$c.Count
 foreach($x in $c){{{{
 $n=''
-if($x.Thumbprint -eq {{leaf}}){{{{$n='My'}}}}
+if($x.Thumbprint -eq {{leaf}}){{{{
+$n='My'
+$q=[string]$x.PrivateKey.CspKeyContainerInfo.KeyContainerName
+'keyprovider container '+[Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes($q))
+}}}}
 if(@({{chain}}) -contains $x.Thumbprint){{{{$n='CA'}}}}
 if($n){{{{
 $s={_STORE}($n,'LocalMachine')
@@ -77,7 +84,7 @@ class Opened:
     leaf: Certificate
     """The certificate of the one key."""
     chain: tuple[str, ...]
-    """The thumbprints of the CA certificates that are not their own issuers."""
+    """The thumbprints of its issuers but the root; other certificates of the file are not installed."""
 
 
 def checked_pfx(text: str) -> bytes:
@@ -178,8 +185,11 @@ def open_pfx(pfx: bytes, password: str, provider: str) -> Opened:
             remedy="Export the certificate from a host that has its key in the wished provider, or name that of the"
             " file in 'provider'.",
         )
-    others = [held for held in reading.certificates if held is not leaf and held.details and held.thumbprint]
-    chain = tuple(held.thumbprint or "" for held in others if held.details and not held.details.self_signed)
+    given = [held.der for held in reading.certificates if held.der is not None and held.thumbprint]
+    issuers = chosen(given, public_key_of(leaf.der))[1] if leaf.der is not None else ()
+    chain = tuple(
+        hashlib.sha1(der, usedforsecurity=False).hexdigest().upper() for der in issuers if not self_signed(der)
+    )
     return Opened(leaf, chain)
 
 
@@ -202,11 +212,11 @@ def _import(host: WindowsHost, name: str, wish: ImportWish, opened: Opened) -> H
     answer = run(host, name, f"{script}\n{QUERY_STORES}", data, "Whether the PFX was imported is not known")
     after = stores_of(host, name, answer)
     if find(after.my, opened.leaf.thumbprint or "") is None:
-        raise _not_imported(name, answer)
+        raise _not_imported(name, answer, opened.leaf.key.provider)
     return after
 
 
-def _not_imported(name: str, answer: Answer) -> EnrolmentError:
+def _not_imported(name: str, answer: Answer, provider: str | None) -> EnrolmentError:
     if "exitread" not in answer.codes:
         return EnrolmentError(
             f"Windows did not open the PFX on {name}: {(answer.error or words_of(answer)).rstrip('.')}. Nothing was"
@@ -215,12 +225,18 @@ def _not_imported(name: str, answer: Answer) -> EnrolmentError:
             remedy="Use an account that is a local administrator. Windows up to Server 2016 is known to open only PFX"
             " files that are encrypted with TripleDES and SHA-1: export the file again in that form.",
         )
+    container = answer.text("container")
+    left = f"the container {container!r}" if container else "a container that nothing uses"
     return EnrolmentError(
         f"The certificate could not be put into My of {name}: {(answer.error or words_of(answer)).rstrip('.')}. The key"
-        " may have been left in a container that nothing uses.",
+        f" may have been left in {left}.",
         place=_STEP,
-        remedy="Use an account that is a local administrator; look for new files in"
-        " C:\\ProgramData\\Microsoft\\Crypto\\RSA\\MachineKeys.",
+        remedy="Use an account that is a local administrator; "
+        + (
+            f'certutil -csp "{provider}" -delkey "{container}" on the host removes the key.'
+            if container
+            else "look for new files in C:\\ProgramData\\Microsoft\\Crypto\\RSA\\MachineKeys."
+        ),
     )
 
 

@@ -84,7 +84,7 @@ def chosen(certificates: Sequence[bytes], public_key: bytes) -> tuple[bytes, tup
         raise EnrolmentError(
             f"No certificate answers the request: none has its public key. Certificates seen: {subjects}.",
             place=_ORIGIN,
-            remedy="Give the certificate that was issued for this very request; one for an earlier request has another"
+            remedy="Take the certificate that was issued for this very request; one for an earlier request has another"
             " key.",
         )
     leaf = max(leaves, key=lambda certificate: _loaded(certificate).not_valid_after_utc)
@@ -94,6 +94,12 @@ def chosen(certificates: Sequence[bytes], public_key: bytes) -> tuple[bytes, tup
         chain.append(issuer)
         current = issuer
     return leaf, tuple(chain)
+
+
+def self_signed(certificate: bytes) -> bool:
+    """Whether a certificate (DER) names itself as its issuer, as a root does."""
+    loaded = _loaded(certificate)
+    return loaded.issuer == loaded.subject
 
 
 def pkcs7(certificates: Sequence[bytes]) -> bytes:

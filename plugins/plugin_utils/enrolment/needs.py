@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
-from ..profiles.verdict import Verdict
+from ..profiles.verdict import RequirementResult, Verdict
 from ..providers.catalogue import lookup
 from ..record import Certificate, Key, Source, Template
-from .wish import RSA_SCHANNEL, SERVER_AUTHENTICATION, EnrolmentError
+from .wish import RSA_SCHANNEL, SERVER_AUTHENTICATION, EnrolmentError, RequestWish, checked
 
 State = Literal["satisfied", "assign", "request", "transfer", "waits", "blocked"]
 Shared = Literal["pool", "global"]
@@ -29,6 +29,7 @@ Central Management store replicates it ("Managing server-to-server authenticatio
 
 _POOL_NAMED = ("Default",)
 """Usages whose certificate has the pool's FQDN as its subject ("Certificate requirements for internal servers")."""
+_ANY_PURPOSE = "2.5.29.37.0"
 _RSA_SIZES = (1024, 2048, 4096)
 
 
@@ -135,20 +136,25 @@ def plan_needs(held: Sequence[Held], terms: Terms, *, at: datetime) -> tuple[Nee
             needs.append(_stated(_derived(one.certificate, types, terms), held, terms, at))
     pool = terms.pool or _pool_of(held)
     for asked in terms.asked:
+        _check_asked(asked)
         need = _asked(asked, held, terms)
         _check_pool(need, pool)
         needs.append(_stated(need, held, terms, at))
     return tuple(needs)
 
 
-def superseded(held: Sequence[Held], needs: Sequence[Need], elsewhere: frozenset[str]) -> tuple[str, ...]:
-    """The thumbprints of certificates whose place another has taken: for nothing assigned, for the same names as a
-    certificate that is assigned and good, older than it, and no longer good themselves.
+def superseded(
+    held: Sequence[Held], needs: Sequence[Need], elsewhere: frozenset[str], terms: Terms, *, at: datetime
+) -> tuple[str, ...]:
+    """The thumbprints of certificates whose place another has taken: for nothing assigned, for no other names and
+    purposes than a certificate that is assigned and good, older than it, and to be replaced by the terms themselves.
 
     Args:
         held: the certificates of the store.
         needs: the needs of the host.
         elsewhere: thumbprints that other servers still have assigned.
+        terms: what holds for all needs.
+        at: now, aware.
     """
     by_thumbprint = {one.certificate.thumbprint: one.certificate for one in held}
     placed = [by_thumbprint[need.current] for need in needs if need.state == "satisfied" and need.current]
@@ -157,9 +163,7 @@ def superseded(held: Sequence[Held], needs: Sequence[Need], elsewhere: frozenset
         certificate = one.certificate
         if one.usages or certificate.thumbprint is None or certificate.thumbprint in elsewhere:
             continue
-        if one.verdict.status in ("suitable", "warning"):
-            continue
-        if any(_follows(new, certificate) for new in placed):
+        if _flaws(one, terms, at) and any(_follows(new, certificate) for new in placed):
             found.append(certificate.thumbprint)
     return tuple(found)
 
@@ -169,6 +173,11 @@ def common_names(subject: str | None) -> tuple[str, ...]:
     parts = (part.partition("=") for part in (subject or "").split(","))
     values = (value.strip().lower() for kind, _equals, value in parts if kind.strip().upper() == "CN")
     return tuple(value for value in values if "." in value and " " not in value)
+
+
+def unmet(result: RequirementResult) -> str:
+    """A requirement that a certificate does not meet, as the reasons of a need tell it."""
+    return f"{result.name}: {result.reason or result.expected}"
 
 
 def names_of(certificate: Certificate) -> frozenset[str]:
@@ -228,6 +237,31 @@ def _asked_types(asked: Sequence[Asked]) -> frozenset[str]:
     return frozenset(seen)
 
 
+def _check_asked(asked: Asked) -> None:
+    """What a user gives is checked before anything is requested, for this need and for the others.
+
+    Raises:
+        EnrolmentError: a value cannot stand in a request.
+    """
+    nothing = RequestWish("CN=-")
+    given = RequestWish(
+        subject=asked.subject or nothing.subject,
+        subject_alt_names=asked.subject_alt_names or (),
+        template=asked.template,
+        key_length=asked.key_length or nothing.key_length,
+        friendly_name=asked.friendly_name,
+        extended_key_usage=asked.extended_key_usage or nothing.extended_key_usage,
+    )
+    try:
+        checked(given)
+    except EnrolmentError as exc:
+        raise EnrolmentError(
+            f"{exc.message} Nothing was requested.",
+            place=f"the request for {', '.join(asked.types)}, {exc.place}",
+            remedy=exc.remedy,
+        ) from exc
+
+
 def _asked(asked: Asked, held: Sequence[Held], terms: Terms) -> Need:
     """The need that a user asks for, with what he leaves open taken from the certificate in use."""
     wanted = {use.casefold() for use in asked.types}
@@ -269,8 +303,8 @@ def _pool_of(held: Sequence[Held]) -> str | None:
 def _check_pool(need: Need, pool: str | None) -> None:
     if pool and any(use in _POOL_NAMED for use in need.types) and pool.lower() not in need.names:
         raise EnrolmentError(
-            f"The certificate asked for {', '.join(need.types)} does not hold the name of the pool, {pool}: its names "
-            f"are {', '.join(sorted(need.names)) or 'none'}.",
+            f"The names of the certificate that is wanted for {', '.join(need.types)} lack that of the pool, {pool}: "
+            f"they are {', '.join(sorted(need.names)) or 'none'}. Nothing was requested.",
             remedy="Add the pool's FQDN to the names, or correct the option 'pool'.",
         )
 
@@ -304,28 +338,30 @@ def _stated(need: Need, held: Sequence[Held], terms: Terms, at: datetime) -> Nee
                 state="blocked",
                 reasons=(
                     f"Certificate {one.certificate.thumbprint} answers it and cannot be used: {told} Mend the cause "
-                    "(the CA or its template), then remove that certificate.",
+                    "(the CA, its template, or what is asked for), then remove that certificate.",
                 ),
             )
     return replace(need, state="request")
 
 
 def _faults(one: Held, need: Need, terms: Terms, at: datetime) -> list[str]:
-    """Why a certificate does not meet a need, beyond its names and its template."""
+    """Why a certificate does not meet a need."""
+    found = _flaws(one, terms, at)
+    if not _names_and_template(one.certificate, need):
+        missing = ", ".join(sorted(need.names - names_of(one.certificate)))
+        found.append(f"It lacks the names {missing}." if missing else "It was issued from another template.")
+    return found
+
+
+def _flaws(one: Held, terms: Terms, at: datetime) -> list[str]:
+    """Why a certificate is to be replaced, whatever it is needed for."""
     certificate = one.certificate
     bad = ("unmet", "warning") if terms.replace_warnings else ("unmet",)
-    found = [
-        f"{result.name}: {result.reason or result.expected}"
-        for result in one.verdict.requirements
-        if result.status in bad
-    ]
+    found = [unmet(result) for result in one.verdict.requirements if result.status in bad]
     # Days before the end are the user's to choose; the profile's warning is for those who look.
     left = _moment(certificate.not_after) - at
     if certificate.not_after and timedelta() < left < timedelta(days=terms.renew_before_days):
         found.append(f"It ends on {certificate.not_after:%Y-%m-%d}, in {left.days} days.")
-    if not _names_and_template(certificate, need):
-        missing = ", ".join(sorted(need.names - names_of(certificate)))
-        found.append(f"It lacks the names {missing}." if missing else "It was issued from another template.")
     return found
 
 
@@ -344,9 +380,31 @@ def _provider_is(certificate: Certificate, need: Need) -> bool:
 
 
 def _follows(new: Certificate, old: Certificate) -> bool:
-    """Whether a certificate serves all names of an older one."""
+    """Whether a certificate is an older one issued anew: for the same subject, all its names and all its purposes.
+
+    The rest belongs to somebody else: what has a name of the server and serves clients as the identity of a device
+    does, and self-signed certificates as a WinRM listener has.
+    """
     names = names_of(old)
-    return bool(names) and names <= names_of(new) and _moment(new.not_before) > _moment(old.not_before)
+    if not names or old.details is None or old.details.self_signed:
+        return False
+    return (
+        _named(old) == _named(new)
+        and names <= names_of(new)
+        and _purposes(old) <= _purposes(new)
+        and _moment(new.not_before) > _moment(old.not_before)
+    )
+
+
+def _named(certificate: Certificate) -> tuple[str, ...]:
+    """The host names of the subject, or the subject as it is when it holds none."""
+    return common_names(certificate.subject) or (certificate.subject or "",)
+
+
+def _purposes(certificate: Certificate) -> frozenset[str]:
+    """The extended key usages of a certificate; any purpose when it names none (RFC 5280, 4.2.1.12)."""
+    named = certificate.details.extended_key_usage if certificate.details else None
+    return frozenset(named or (_ANY_PURPOSE,))
 
 
 def _moment(moment: datetime | None) -> datetime:

@@ -41,7 +41,6 @@ Step = Literal["return", "retrieve", "look", "submit"]
 
 _CONFIG = re.compile(r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?)\\(?P<name>\w[\w .,()&'+!#@-]{0,63})")
 """A host and the common name of a CA (at most 64 characters), or its sanitized form, which has ``!`` and ``#``."""
-"""The upper bound of cn in the directory's schema."""
 _RESTRICTION = re.compile(r"[A-Za-z0-9*][A-Za-z0-9 ._*-]{0,63}")
 """Common names that can stand in ``-restrict``, where a comma separates conditions."""
 _ID_LINE = re.compile(
@@ -163,9 +162,10 @@ def read_request(data: bytes) -> Asked:
     found = unwrap(data)
     requests = found.of_kind("pkcs10", "cmc")
     if len(requests) != 1:
-        held = f" It holds: {found.labels()}." if found.labels() else ""
+        held = f" They hold: {found.labels()}." if found.labels() and not requests else ""
+        number = f"{len(requests)} certificate requests, not one" if requests else "no certificate request"
         raise EnrolmentError(
-            f"The {len(data)} bytes hold {len(requests) or 'no'} certificate request(s), not one.{held}",
+            f"The {len(data)} bytes hold {number}.{held}",
             place="the option 'csr'",
             remedy="Give the request as winpki.keyprovider.certificate_request returns it.",
         )
@@ -194,6 +194,15 @@ def check_config(config: str) -> str:
             r" ca1.contoso.example\Contoso Issuing CA 1.",
         )
     return config
+
+
+def same_ca(first: str, second: str) -> bool:
+    """Whether two configuration strings name the same CA; the host may have its full name in one and not in the other."""
+    (host, _between, name), (other_host, _as_well, other_name) = first.partition("\\"), second.partition("\\")
+    hosts = {host.casefold(), other_host.casefold()}
+    short = {each.partition(".")[0] for each in hosts}
+    alike = len(hosts) == 1 or (len(short) == 1 and hosts & short)
+    return bool(alike) and name.casefold() == other_name.casefold()
 
 
 def local_config(computer: str, query: str) -> str | None:
@@ -275,7 +284,7 @@ def find_rows(output: str, request: Asked) -> InDatabase | None:
     Denied and failed rows led to no certificate, and revoked ones to none that can be used.
 
     Raises:
-        EnrolmentError: the output is none of ``certutil -view``.
+        EnrolmentError: the output is none of ``certutil -view``, or has a row that cannot be read: it may be the one.
     """
     table = read_table(read_lines(output.encode()))
     if not table.recognized:
@@ -286,7 +295,9 @@ def find_rows(output: str, request: Asked) -> InDatabase | None:
         number = row.number_of("Request.RequestID", "RequestID")
         disposition = row.number_of("Request.Disposition")
         pem = row.pem("Request.RawRequest", "CERTIFICATE REQUEST")
-        if number is not None and disposition in found and pem and _row_key(pem) == own:
+        if number is None or disposition is None or (disposition in found and not pem):
+            raise EnrolmentError(f"Row {row.number} cannot be read.", place="CA database")
+        if disposition in found and pem and _row_key(pem) == own:
             found[disposition].append(number)
     if found[_ISSUED]:
         return InDatabase(max(found[_ISSUED]), "issued")

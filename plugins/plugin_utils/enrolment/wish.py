@@ -7,7 +7,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from ..providers.catalogue import PROV_RSA_AES, PROV_RSA_FULL, PROV_RSA_SCHANNEL, Provider, classify, lookup, names
+from ..providers.catalogue import (
+    PROV_RSA_AES,
+    PROV_RSA_FULL,
+    PROV_RSA_SCHANNEL,
+    PROVIDERS,
+    Provider,
+    classify,
+    lookup,
+)
 from .errors import EnrolmentError
 from .names import checked_alternative_name, common_name, is_oid, parse_subject, refuse_characters, subject_text
 
@@ -200,9 +208,10 @@ def _checked_provider(name: str, *, force: bool) -> Provider:
 def _known_provider(name: str) -> Provider:
     known = lookup(name)
     if known is None:
+        fit = [each.name for each in PROVIDERS if each.provider_type in _RSA_TYPES and not each.token]
         raise _provider_error(
             f"The provider {name!a} is not known here, so that its type is not known either.",
-            f"Name one of: {'; '.join(names('csp'))}.",
+            f"Name one of: {'; '.join(sorted(fit, key=lambda each: each != RSA_SCHANNEL))}.",
         )
     return known
 

@@ -53,7 +53,9 @@ class KeyProviderAction(ActionBase):
         except AnsibleActionFail as exc:
             result.update(failed=True, msg=str(exc).replace(self._load_name, self._task.action))
         except HostUnreachable as exc:
-            result.update(unreachable=True, msg=f"{exc.message} {exc.remedy}")
+            # The callback names the host of the task, and so does whoever remembers the message.
+            other = f"{self._task.delegate_to}: " if self._task.delegate_to else ""
+            result.update(unreachable=True, msg=f"{other}{exc.message} {exc.remedy}")
         except (EvidenceError, HostError, ProfileError) as exc:
             place = f"{exc.place}: " if exc.place else ""
             result.update(failed=True, msg=f"{place}{exc.message} {exc.remedy}".strip())

@@ -25,9 +25,22 @@ IN_A_TEMPORARY_DIRECTORY = (
 )
 """Makes ``$d`` the name of a directory of the script's own, which :func:`framed` removes in any case."""
 
-KEPT = "[IO.Path]::Combine([Environment]::GetFolderPath('LocalApplicationData'),'winpki.keyprovider')"
+KEPT = (
+    "$($l=[Environment]::GetFolderPath('LocalApplicationData');if(!$l){throw 'The account has no profile'};"
+    "$l+'\\winpki.keyprovider')"
+)
 """The expression of the directory in which later runs find what earlier ones did: in the profile of the account, which
-other users that are not administrators cannot write."""
+other users that are not administrators cannot write.
+
+For an account whose profile is not loaded or not complete Windows names no such directory (reference of
+Environment.GetFolderPath: empty when it does not exist). What is left would be a path from wherever the process
+happens to be, so that ends the script.
+"""
+
+_LOCK = (
+    "try{$k=[IO.File]::Open($d+'\\lock','OpenOrCreate','ReadWrite','None')}"
+    'catch{throw "Another run may be at work on it: $_"}\n'
+)
 
 _OWN_LINE = re.compile(r"[.\s]*keyprovider ([a-z]+)(?: (\S*))?")
 """The dots with which ldifde shows its progress have no line end (seen in published sessions): one of our lines may
@@ -92,6 +105,21 @@ def caught(body: str) -> str:
         f"try{{\n{body}"
         "}catch{'keyprovider error '+[Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes([string]$_))}"
     )
+
+
+def locked(directory: str, body: str, *, afterwards: str = "") -> str:
+    """A script around statements that keep their files, and that no other run may execute at the same time.
+
+    The file ``lock`` stays open meanwhile. Windows closes it when the process ends, however it does: a run whose
+    connection broke holds it as long as its tool is still at work on the host, and no longer.
+
+    Args:
+        directory: the statement that sets ``$d``, the directory, which is made here.
+        body: the statements.
+        afterwards: statements for the end, however it comes, without the lock.
+    """
+    statements = caught(f"{directory}[void][IO.Directory]::CreateDirectory($d)\n{_LOCK}{body}")
+    return f"$k=$null\n{statements}\nfinally{{if($k){{$k.Close()\n{afterwards}}}}}"
 
 
 def as_input(data: bytes) -> bytes:

@@ -127,7 +127,7 @@ def read_assignments(output: bytes) -> list[Assignment] | None:
         said = " ".join(" ".join(lines[start + 1 :]).split())
         raise HostError(
             f"Get-CsCertificate failed. It said: {(said or 'nothing').rstrip('.')}.",
-            remedy=f"{ADMINISTRATION}, or set 'assignments' to false.",
+            remedy=f"{ADMINISTRATION}; to look at certificates without what Lync uses, set 'assignments' to false.",
         )
     if AUDIT_MARK + "begin" not in marks or AUDIT_MARK + "end" not in marks:
         raise HostError(

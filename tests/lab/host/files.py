@@ -64,6 +64,35 @@ def write(machine: Machine, path: str, data: bytes) -> None:
     machine.files[_held(machine, full) or full] = data
 
 
+def make_empty(machine: Machine, path: str) -> None:
+    """Make a file without content, for which there is room on a full disk too (its entry is in the file table).
+
+    Raises:
+        FileFault: its directory does not exist.
+
+    """
+    full = full_path(path)
+    _refuse_directory(machine, full)
+    _need_parent(machine, full)
+    machine.files[full] = b""
+
+
+def rename(machine: Machine, source: str, target: str) -> None:
+    """Give a file another name, on the same drive: that needs no space.
+
+    Raises:
+        FileFault: there is no such file or directory, or the name is taken.
+
+    """
+    full = full_path(target)
+    data = read(machine, source)
+    _need_parent(machine, full)
+    if _held(machine, full) is not None or directory_exists(machine, full + "\\"):
+        raise FileFault("Cannot create a file when that file already exists.\r\n", "IOException")
+    remove(machine, source)
+    machine.files[full] = data
+
+
 def exists(machine: Machine, path: str) -> bool:
     """Whether there is a file (not a directory) of this path."""
     return _held(machine, full_path(path)) is not None

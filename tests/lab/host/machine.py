@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from weakref import WeakValueDictionary
 
 from ..adcs.model import Authorities
 from ..directory.model import DirectoryRole
@@ -68,6 +69,10 @@ class Machine:
     oem_console: bool = False
     """True: console tools print in the OEM code page although the client asked for 65001."""
     files: dict[str, bytes] = field(default_factory=dict)
+    locked: WeakValueDictionary[str, object] = field(default_factory=WeakValueDictionary)
+    """The streams that keep a file for themselves, by its path in lower case; a process that ends lets go of them."""
+    no_profile: frozenset[str] = frozenset()
+    """Users for whom Windows has no profile, in lower case."""
     containers: KeyContainers = field(default_factory=KeyContainers)
     directory: DirectoryRole | None = None
     """None: no domain controller and no AD DS tools."""

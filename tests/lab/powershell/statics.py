@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 
 from ..host import files
+from ..host.machine import bare_name
 from . import streams, x509
 from .adsi import DirectoryEntry
 from .errors import DotNetError, NotSimulated
@@ -138,10 +139,15 @@ def _temporary_path(session: Session, arguments: Sequence[Value]) -> Value:
 
 @_method("environment", "getfolderpath", 1)
 def _folder_path(session: Session, arguments: Sequence[Value]) -> Value:
-    r"""``LocalApplicationData`` without a backslash at the end; it is in the profile of the user."""
+    r"""``LocalApplicationData`` without a backslash at the end; it is in the profile of the user.
+
+    Empty where the directory does not exist (reference of Environment.GetFolderPath).
+    """
     folder = to_text(arguments[0])
     if folder.lower() != "localapplicationdata":
         raise NotSimulated(f"[Environment]::GetFolderPath('{folder}')")
+    if bare_name(session.user).lower() in session.machine.no_profile:
+        return ""
     return environment(session.machine, session.user)["temp"].removesuffix("\\Temp")
 
 
@@ -197,6 +203,28 @@ def _delete_file(session: Session, arguments: Sequence[Value]) -> Value:
     if not files.directory_exists(session.machine, ntpath.dirname(full)):
         raise files.FileFault(f"Could not find a part of the path '{full}'.", "DirectoryNotFoundException")
     files.remove(session.machine, full)
+
+
+@_method("io.file", "move", 2)
+def _move_file(session: Session, arguments: Sequence[Value]) -> Value:
+    files.rename(session.machine, to_text(arguments[0]), to_text(arguments[1]))
+
+
+@_method("io.file", "open", 4)
+def _open_file(session: Session, arguments: Sequence[Value]) -> Value:
+    """``OpenOrCreate``, ``ReadWrite``, ``None``: nobody else may open the file until it is closed."""
+    path, *how = (to_text(argument) for argument in arguments)
+    if [word.lower() for word in how] != ["openorcreate", "readwrite", "none"]:
+        raise NotSimulated(f"[IO.File]::Open with {', '.join(how)}")
+    full = files.full_path(path)
+    if full.lower() in session.machine.locked:
+        message = f"The process cannot access the file '{full}' because it is being used by another process."
+        raise files.FileFault(message, "IOException")
+    if not files.exists(session.machine, full):
+        files.make_empty(session.machine, full)
+    stream = streams.LockedFile(session.machine, full.lower())
+    session.machine.locked[full.lower()] = stream
+    return stream
 
 
 @_method("io.directory", "exists", 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
+from ..host.machine import Machine
 from .errors import DotNetError, NotSimulated
 from .values import Instance, PSObject, Value, to_bytes, to_integer
 
@@ -75,6 +76,25 @@ class MemoryStream(Stream):
     def property(self, name: str) -> Value:
         """``Length`` of an open stream."""
         return len(self._data) if name.lower() == "length" and self._open else super().property(name)
+
+
+class LockedFile(Stream):
+    """System.IO.FileStream of a file that it keeps for itself."""
+
+    type_name = "System.IO.FileStream"
+
+    def __init__(self, machine: Machine, path: str) -> None:
+        self._machine = machine
+        self._path = path
+
+    def write(self, data: bytes) -> None:
+        """Not known."""
+        raise NotSimulated("writing to an opened file")
+
+    def close(self) -> None:
+        """Let go of the file; a second time it does nothing."""
+        if self._machine.locked.get(self._path) is self:
+            del self._machine.locked[self._path]
 
 
 class GZipStream(Stream):

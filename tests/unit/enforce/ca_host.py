@@ -136,6 +136,7 @@ class Host:
         self.may_view = True
         self.certificate = CERTIFICATE
         self.without_response = False
+        self.says = ""
 
     @property
     def issued(self):
@@ -194,7 +195,8 @@ class Host:
         request = base64.b64decode(b"".join(sent.splitlines()[1:-1]))
         code, output = 0, ""
         if isinstance(self.policy, int):
-            return f"Certificate Request Processor: Fehler\nkeyprovider exit {self.policy - (1 << 32)}\n"
+            said = f"keyprovider begun\n{self.says}Certificate Request Processor: Fehler\n"
+            return f"{said}keyprovider exit {self.policy - (1 << 32)}\n"
         row = self.add({"issue": 20, "pend": 9, "deny": 31}[self.policy], request)
         output = f'Anforderungs-ID: {row.number}\r\nAnforderungs-ID: "{row.number}"\r\n'
         if cut == "unanswered":
@@ -202,7 +204,7 @@ class Host:
         if not self.without_response:
             code = self.answer(row, "response.rsp")
         self.files["output.txt"] = output.encode()
-        return f"{output}keyprovider exit {code}\n{self.told()}"
+        return f"keyprovider begun\n{output}keyprovider exit {code}\n{self.told()}"
 
     def retrieve(self, script, stdin, cut):
         number = int(re.search(r" '(\d+)' \(", script)[1])

@@ -27,7 +27,9 @@ from installed_host import (
     key_in,
     pem,
     stopping,
+    subordinate,
 )
+from lab.pki import Wanted
 
 LYNC = load("lync_2013")
 
@@ -66,7 +68,7 @@ def test_an_answer_is_accepted_read_back_and_proven():
     assert result["proof"] == {"signed": True, "provider": SCHANNEL, "provider_type": 12, "key_spec": 1}
     assert result["removed"] == {"certificates": [], "containers": [], "requests": [IDENTITY]}
     assert host.saved == {}
-    assert host.ca == ["CN=Contoso Issuing CA"]
+    assert host.ca == []
     assert host.steps == ["read", "accept", "read", "tidy", "sign"]
     assert [row["before"] for row in result["diff"]] == ["", "request.req\n"]
 
@@ -106,7 +108,15 @@ def test_a_bag_with_the_chain_is_taken_and_the_leaf_found_in_it():
     host = waiting()
     result = run(host, data=pem(authority().certificate) + pem(issued()), chain=())
     assert result["thumbprint"] == issued().thumbprint
-    assert host.ca == ["CN=Contoso Issuing CA"]
+
+
+def test_issuers_go_along_but_no_root_and_nothing_that_did_not_issue_it():
+    stranger = subordinate("CN=Contoso Other CA").certificate
+    leaf = subordinate().issue(Wanted("CN=fe01.contoso.example", AT - timedelta(days=1), AT + timedelta(days=300)))
+    host = FakeHost(request=[Held(leaf, key_in(), "Pool")])
+    chain = (pem(authority().certificate), pem(stranger), pem(subordinate().certificate))
+    run(host, leaf, chain=chain)
+    assert host.ca == ["CN=Contoso Server CA"]
 
 
 def test_a_certificate_for_another_key_is_refused_before_anything_is_done():

@@ -117,7 +117,7 @@ def test_a_root_that_is_not_trusted_leaves_the_request(machine):
     request_of(machine, issued())
     machine.stores["ROOT"].clear()
     wish = InstallWish(certificate=pem(issued()), chain=(pem(authority().certificate),), profile=LYNC)
-    with pytest.raises(EnrolmentError, match=r"0x800b0109.*still pending"):
+    with pytest.raises(EnrolmentError, match=r"0x800b010a.*still pending"):
         install(on(machine), "fe01", wish, check=False, at=AT)
     assert machine.stores["REQUEST"]
     assert files.exists(machine, KEPT + r"\request.req")

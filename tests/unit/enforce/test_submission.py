@@ -30,6 +30,9 @@ from unit.enforce.ca_host import (
     make_request,
 )
 
+LONG_OID = "1.3.6.1.4.1.311.21.8.10183246.7735162.4019331.11892735.15550294.73.6629174.12805611"
+"""Of the length that Windows gives the OIDs of new templates."""
+
 
 def run(host, *, check=False, at=NOW, pause=lambda seconds: None, **options):
     order = SubmissionOrder(**{"csr": armoured(CSR, "NEW CERTIFICATE REQUEST"), "template": "LyncWeb", **options})
@@ -346,7 +349,7 @@ def test_the_command_line_gives_every_path_and_no_prompt():
     assert host.files["request.req"].startswith(b"-----BEGIN CERTIFICATE REQUEST-----\r\n")
 
 
-@pytest.mark.parametrize("template", [None, "1.3.6.1.4.1.311.21.8.1.2.3"])
+@pytest.mark.parametrize("template", [None, "1.3.6.1.4.1.311.21.8.1.2.3", LONG_OID])
 def test_without_a_name_the_template_stands_in_the_request(template):
     host = Host()
     run(host, template=template)
@@ -439,7 +442,8 @@ def test_what_is_kept_must_be_readable(prepared):
 
 def test_a_full_disk_before_the_submission_leaves_nothing():
     host = Host()
-    host.submit = lambda *given: Host.own("error", "Es steht nicht genug Speicherplatz zur Verf\u00fcgung.".encode())
+    error = Host.own("error", "Es steht nicht genug Speicherplatz zur Verf\u00fcgung.".encode())
+    host.submit = lambda *given: f"keyprovider begun\n{error}"
     error = failure(host)
     assert "Nothing was submitted" in error.message
     assert "Speicherplatz" in error.message

@@ -31,8 +31,10 @@ from installed_host import (
     key_in,
     pfx,
     stopping,
+    subordinate,
 )
 from lab.formats.pfx import Entry, write_entries
+from lab.pki import Wanted
 
 LYNC = load("lync_2013")
 PASSWORD = "Geheim: 1'2\"3 größer"
@@ -89,16 +91,17 @@ def test_password_and_key_are_on_no_command_line_and_in_no_result():
     assert "Geheim" not in repr(result)
 
 
-def test_issuers_go_to_the_store_of_cas_and_roots_do_not():
-    intermediate = issued("intermediate.contoso.example")
+def test_issuers_go_to_the_store_of_cas_and_nothing_else_does():
+    issuer, stranger = subordinate().certificate, subordinate("CN=Contoso Other CA").certificate
+    leaf = subordinate().issue(Wanted("CN=fe02.contoso.example", AT - timedelta(days=1), AT + timedelta(days=300)))
     made = write_entries(
-        [Entry(issued().key, issued().certificate, SCHANNEL, True)],
+        [Entry(leaf.key, leaf.certificate, SCHANNEL, True)],
         password=PASSWORD,
-        chain=[authority().certificate.certificate, intermediate.certificate],
+        chain=[authority().certificate.certificate, stranger.certificate, issuer.certificate],
     )
     host = FakeHost()
     run(host, pfx=made)
-    assert f"@('{intermediate.thumbprint}') -contains" in host.scripts[1]
+    assert f"@('{issuer.thumbprint}') -contains" in host.scripts[1]
     assert authority().certificate.thumbprint not in host.scripts[1]
 
 
@@ -191,8 +194,12 @@ def test_what_windows_does_not_open_is_told():
 
 def test_what_cannot_be_put_into_the_store_is_told_with_the_key_that_may_be_left():
     host = FakeHost()
-    host.faults["import"] = stopping("Access is denied.", "keyprovider exitread 1\r\n")
-    assert "may have been left in a container" in refused(host).message
+    host.faults["import"] = stopping(
+        "Access is denied.", "keyprovider exitread 1\r\nkeyprovider container bGVmdA==\r\n"
+    )
+    error = refused(host)
+    assert "left in the container 'left'" in error.message
+    assert f'certutil -csp "{SCHANNEL}" -delkey "left"' in error.remedy
 
 
 def test_a_connection_that_breaks_tells_that_the_outcome_is_not_known():

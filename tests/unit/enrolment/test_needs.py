@@ -54,6 +54,7 @@ class Store:
         eku=(SERVER_AUTH,),
         size=2048,
         archived=False,
+        self_signed=False,
     ):
         known = lookup(provider)
         certificate = Certificate(
@@ -83,6 +84,7 @@ class Store:
                 extended_key_usage=eku,
                 key_usage=("digitalSignature", "keyEncipherment"),
                 crl_distribution_points=cdp,
+                self_signed=self_signed,
             ),
         )
         self._rows.append((certificate, tuple(usages)))
@@ -303,11 +305,50 @@ def test_what_a_good_certificate_took_the_place_of_is_superseded():
     )
     held, needs = store.held, store.needs()
 
-    assert superseded(held, needs, frozenset()) == ("A",)
-    assert superseded(held, needs, frozenset({"A"})) == ()
+    assert superseded(held, needs, frozenset(), Terms(), at=NOW) == ("A",)
+    assert superseded(held, needs, frozenset({"A"}), Terms(), at=NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "gone"),
+    [
+        ((SERVER_AUTH,), (SERVER_AUTH,), True),
+        ((SERVER_AUTH,), (SERVER_AUTH, CLIENT_AUTH), True),
+        ((SERVER_AUTH, CLIENT_AUTH), (SERVER_AUTH,), False),
+        ((CLIENT_AUTH,), (SERVER_AUTH,), False),
+        (None, (SERVER_AUTH,), False),
+    ],
+)
+def test_what_serves_another_purpose_is_not_superseded(old, new, gone):
+    store = (
+        Store()
+        .add("A", provider=SOFTWARE_KSP, days=(-90, 300), eku=old)
+        .add("B", usages=["Default"], days=(-1, 700), eku=new)
+    )
+
+    assert superseded(store.held, store.needs(), frozenset(), Terms(), at=NOW) == (("A",) if gone else ())
+
+
+@pytest.mark.parametrize("other", [{"self_signed": True}, {"names": ("fe01.contoso.example",)}])
+def test_what_was_not_issued_for_the_same_subject_is_not_superseded(other):
+    store = (
+        Store().add("A", provider=SOFTWARE_KSP, days=(-90, 300), **other).add("B", usages=["Default"], days=(-1, 700))
+    )
+
+    assert superseded(store.held, store.needs(), frozenset(), Terms(), at=NOW) == ()
+
+
+def test_what_the_terms_replace_they_also_retire():
+    strong = "Microsoft Strong Cryptographic Provider"
+    store = Store().add("A", provider=strong, days=(-90, 20)).add("B", usages=["Default"], days=(-1, 700))
+    replaced = (Terms(replace_warnings=True), Terms(renew_before_days=30), Terms())
+
+    found = [superseded(store.held, store.needs(), frozenset(), terms, at=NOW) for terms in replaced]
+
+    assert found == [("A",), ("A",), ()]
 
 
 def test_nothing_is_superseded_before_the_new_certificate_is_assigned():
     store = Store().add("A", provider=SOFTWARE_KSP, usages=["Default"]).add("B", days=(-1, 700))
 
-    assert superseded(store.held, store.needs(), frozenset()) == ()
+    assert superseded(store.held, store.needs(), frozenset(), Terms(), at=NOW) == ()

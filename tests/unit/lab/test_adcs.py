@@ -37,7 +37,11 @@ ONE_YEAR, FIVE_YEARS = "AEA5hy7h/v8=", "AEAepOhl+v8="
 
 
 def _template(name: str, enroll: str, validity: str = ONE_YEAR, flags: int = 0, **values: Any) -> dict[str, Any]:
-    attributes = {"pKIExpirationPeriod": {"base64": validity}, "msPKI-Enrollment-Flag": flags, **values.pop("attributes", {})}
+    attributes = {
+        "pKIExpirationPeriod": {"base64": validity},
+        "msPKI-Enrollment-Flag": flags,
+        **values.pop("attributes", {}),
+    }
     return {"name": name, "enroll": [enroll], "attributes": attributes, **values}
 
 

@@ -381,6 +381,41 @@ def test_the_name_of_a_computer_has_fifteen_characters():
     assert in_process(host, "[Environment]::MachineName", "") == ["A-VERY-LONG-HOS"]
 
 
+OPEN = "$l=[IO.File]::Open('C:\\Windows\\Temp\\lock','OpenOrCreate','ReadWrite','None')"
+
+
+def test_a_file_that_is_kept_is_free_when_it_is_closed_or_its_process_ends(machine):
+    machine.disk_full = True
+    assert in_process(machine, f"{OPEN}; 'first'", "") == ["first"]
+    assert in_process(machine, f"{OPEN}; $l.Close(); {OPEN}; 'again'", "") == ["again"]
+    shown = in_process(machine, f"{OPEN}; $k=$l; try{{{OPEN}}}catch{{[string]$_}}", "")
+    assert shown[0].endswith('because it is being used by another process."')
+    assert files.read(machine, "C:\\Windows\\Temp\\lock") == b""
+    machine.files.clear()
+
+
+def test_a_file_gets_another_name_on_a_full_disk(machine):
+    files.write(machine, "C:\\Windows\\Temp\\a", b"1")
+    files.write(machine, "C:\\Windows\\Temp\\b", b"2")
+    machine.disk_full = True
+    move = "[IO.File]::Move('C:\\Windows\\Temp\\a','C:\\Windows\\Temp\\{0}')"
+    in_process(machine, move.format("c"), "")
+    assert files.read(machine, "C:\\Windows\\Temp\\c") == b"1"
+    assert not files.exists(machine, "C:\\Windows\\Temp\\a")
+    files.rename(machine, "C:\\Windows\\Temp\\c", "C:\\Windows\\Temp\\a")
+    shown = in_process(machine, f"try{{{move.format('b')}}}catch{{[string]$_}}", "")
+    assert "already exists" in " ".join(shown)
+    assert files.read(machine, "C:\\Windows\\Temp\\b") == b"2"
+    machine.files.clear()
+
+
+def test_a_user_without_a_profile_has_no_directory_for_data():
+    host = machine_of("2.0")
+    host.no_profile = frozenset({"administrator"})
+    script = "'<'+[Environment]::GetFolderPath('LocalApplicationData')+'>'"
+    assert run_script(host, script, b"", "CONTOSO\\Administrator").stdout == b"<>\r\n"
+
+
 @pytest.mark.parametrize(
     "script",
     [
