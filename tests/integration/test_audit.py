@@ -230,33 +230,63 @@ def test_probing_finds_the_key_that_is_gone(controller, demo):
         )
 
 
+def demo_script(tmp_path, *arguments, **environment):
+    directories = {f"lync_certificates_{name}": str(tmp_path / name) for name in ("report_dir", "template_backup_dir")}
+    return subprocess.run(
+        [Path(__file__).parents[2] / "tools/demo.sh", "-e", json.dumps(directories), *arguments],
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "ANSIBLE_HOME": str(tmp_path / ".ansible"),
+            "ANSIBLE_NOCOLOR": "true",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
 def test_what_the_demo_says_comes_next_works(tmp_path):
     def demo(**environment):
-        directories = {
-            f"lync_certificates_{name}": str(tmp_path / name) for name in ("report_dir", "template_backup_dir")
-        }
-        done = subprocess.run(
-            [Path(__file__).parents[2] / "tools/demo.sh", "-e", json.dumps(directories)],
-            env={
-                **os.environ,
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                "ANSIBLE_HOME": str(tmp_path / ".ansible"),
-                "ANSIBLE_NOCOLOR": "true",
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        done = demo_script(tmp_path, **environment)
         assert done.returncode == 0, done.stdout + done.stderr
-        templates = json.loads((tmp_path / "report_dir/report.json").read_text("utf-8"))["templates"]["items"]
-        return done, {one["name"]: one["verdict"]["status"] for one in templates}
+        report = json.loads((tmp_path / "report_dir/report.json").read_text("utf-8"))
+        templates = {one["name"]: one["verdict"]["status"] for one in report["templates"]["items"]}
+        in_use = {
+            (host["host"], usage): certificate["verdict"]["status"]
+            for host in report["hosts"]
+            for certificate in host["certificates"]
+            for usage in certificate["assignments"]
+        }
+        return done, templates, in_use
 
-    first, before = demo()
-    name = re.search(r"^Next: make demo TEMPLATE=(\S+) ", first.stdout, re.M)[1]
-    then, after = demo(TEMPLATE=name)
-    assert (before[name], after[name]) == ("unsuitable", "suitable")
+    first, templates, in_use = demo()
+    told = re.search(r"^Next: make demo (\w+)=(\w+) .* the template (\w+) right", first.stdout, re.M)
+    variable, value, name = told.groups()
+    unusable = {place for place, status in in_use.items() if status == "unsuitable"}
+    assert (templates[name], len(unusable)) == ("unsuitable", 5)
+    then, templates, in_use = demo(**{variable: value})
+    assert templates[name] == "suitable"
+    assert {place: in_use[place] for place in unusable} == dict.fromkeys(unusable, "suitable")
     assert "+pKIDefaultCSPs: 1,Microsoft RSA SChannel Cryptographic Provider" in then.stdout
     assert len(list((tmp_path / "template_backup_dir").iterdir())) == 2
     assert "Next:" not in then.stdout
+    assert f"\n5 of {len(in_use)} usages of Lync have another certificate now:\n" in then.stdout
+    assert f"\n0 of {len(in_use)} usages have a certificate that the product cannot use." in then.stdout
+
+
+def test_a_gate_on_the_command_line_stops_after_the_work(tmp_path):
+    done = demo_script(tmp_path, "-e", "lync_certificates_fail_on=unsuitable", ENFORCE="1")
+    assert done.returncode == 2, done.stdout + done.stderr
+    report = json.loads((tmp_path / "report_dir/report.json").read_text("utf-8"))
+    in_use = [one for host in report["hosts"] for one in host["certificates"] if one["assignments"]]
+    assert "unsuitable" not in {one["verdict"]["status"] for one in in_use}
+
+
+def test_the_demo_says_why_it_could_not_enforce(tmp_path):
+    done = demo_script(tmp_path, TEMPLATE="LyncWeb2008")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "schema version 3" in done.stdout
+    assert done.stdout.rstrip().endswith("say why and what to do.")

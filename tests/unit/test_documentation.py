@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,36 @@ def test_the_role_has_a_default_for_each_documented_variable():
     required = {name for name, rules in documented.items() if rules.get("required")}
     assert required == {"lync_certificates_template"}
     assert {name: rules["default"] for name, rules in documented.items() if name not in required} == defaults
+
+
+def test_the_action_groups_hold_the_modules():
+    groups = yaml.safe_load((TOP / "meta/runtime.yml").read_text())["action_groups"]
+    platforms = {name: importlib.import_module(f"{BASE}.modules.{name}").DOCUMENTATION for name in MODULES}
+    platforms = {name: yaml.safe_load(text)["attributes"]["platform"]["platforms"] for name, text in platforms.items()}
+    assert groups.pop("all") == MODULES
+    assert groups.pop("windows") == [name for name in MODULES if platforms[name] == "windows"]
+    assert groups.pop("directory") == [name for name in MODULES if "template" in name]
+    assert groups.pop("lync") == [name for name in MODULES if name.startswith("lync_")]
+    assert not groups
+
+
+def test_the_readme_and_the_changelog_name_every_module():
+    fragments = " ".join(path.read_text() for path in sorted((TOP / "changelogs/fragments").glob("*.yml")))
+    readme = (TOP / "README.md").read_text()
+    for name in MODULES:
+        assert f"`{name}`" in readme, name
+    later = set(MODULES) - {"certificate_info", "certificate_file_info", "certificate_report"}
+    assert {name for name in later if not re.search(rf"\b{name}\b", fragments)} == set()
+
+
+def test_the_guides_name_variables_that_there_are():
+    specs = yaml.safe_load((TOP / "roles/lync_certificates/meta/argument_specs.yml").read_text())["argument_specs"]
+    known = {name for entry in specs.values() for name in entry["options"]}
+    playbooks = " ".join(path.read_text() for path in (TOP / "playbooks").glob("*.yml"))
+    known |= set(re.findall(r"lync_certificates_\w+(?= \| default)", playbooks))
+    guides = [TOP / "README.md", *(TOP / "docs").glob("*.md")]
+    named = {name for path in guides for name in re.findall(r"\blync_certificates_\w+", path.read_text())}
+    assert named <= known, named - known
 
 
 def test_no_file_of_code_is_longer_than_500_lines():
