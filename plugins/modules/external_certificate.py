@@ -15,7 +15,7 @@ description:
   - Answers are found by their public key among all files of the directory, whatever they are called - PEM with one or
     many certificates, DER, PKCS#7 in both forms, and bare base64. Sub-directories are not searched.
   - Works with a public CA, with a CA of another organization, and with certificates that another task makes, such as
-    M(community.crypto.x509_certificate) with its provider C(ownca).
+    C(community.crypto.x509_certificate) with its provider C(ownca).
 options:
   csr:
     description:

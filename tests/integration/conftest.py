@@ -7,9 +7,10 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,17 @@ class Finished:
     @property
     def output(self) -> str:
         return self.stdout + self.stderr
+
+    def changed_on(self, host: str) -> int:
+        """How many tasks of a playbook changed something on a host."""
+        recap = self.output.rpartition("PLAY RECAP")[2]
+        [number] = re.findall(rf"^{re.escape(host)} .*\bchanged=(\d+)", recap, re.MULTILINE)
+        return int(number)
+
+    def failures(self, host: str) -> list[str]:
+        """The messages of a host's tasks that failed, in order."""
+        told = rf"^(?:fatal|failed): \[{re.escape(host)}(?: -> [^\]]*)?\].*? => (\{{.*\}})$"
+        return [json.loads(result)["msg"] for result in re.findall(told, self.output, re.MULTILINE)]
 
     def report(self, name: str = "report.json") -> Any:
         text = (self.directory / "certificate_reports" / name).read_text(encoding="utf-8")
@@ -90,6 +102,45 @@ class Controller:
         )
         assert " => " in done.stdout, done.output
         return done, json.loads(done.stdout.split(" => ", 1)[1])
+
+    def tasks(self, lab: Lab, host: str, tasks: Sequence[dict[str, Any]], *options: str) -> list[dict[str, Any]]:
+        """Run tasks of one play, each whatever became of those before it; return their results.
+
+        The result of the first task is the variable ``r0`` of the others, and so on. Modules of the collection may go
+        without its name.
+        """
+        results = self.directory / "results.json"
+        play = [_as_task(task, number) for number, task in enumerate(tasks)]
+        keep = {
+            "ansible.builtin.copy": {
+                "content": f"{{{{ [{', '.join(f'r{number}' for number in range(len(tasks)))}] | to_json }}}}",
+                "dest": str(results),
+            },
+            "delegate_to": "localhost",
+            "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
+            "check_mode": False,
+            "diff": False,
+        }
+        playbook = self.directory / "tasks.yml"
+        playbook.write_text(json.dumps([{"hosts": host, "gather_facts": False, "tasks": [*play, keep]}]))
+        done = self.run("ansible-playbook", "-i", str(lab.inventory_path), str(playbook), *options)
+        assert done.exit_code == 0, done.output
+        assert "Traceback" not in done.output, done.output
+        found: list[dict[str, Any]] = json.loads(results.read_text(encoding="utf-8"))
+        return found
+
+    def enforce(self, lab: Lab, hosts: str, *options: str, **variables: Any) -> Finished:
+        """Run the playbook that replaces certificates; the names of variables go without ``lync_certificates_``."""
+        given = {f"lync_certificates_{name}": value for name, value in {"hosts": hosts, **variables}.items()}
+        arguments = ("-i", str(lab.inventory_path), "winpki.keyprovider.enforce", "-e", json.dumps(given), *options)
+        return self.run("ansible-playbook", *arguments)
+
+
+def _as_task(task: dict[str, Any], number: int) -> dict[str, Any]:
+    """A task that lets the play go on."""
+    modules = {path.stem for path in (TOP / "plugins/modules").glob("*.py")}
+    named = {f"winpki.keyprovider.{key}" if key in modules else key: value for key, value in task.items()}
+    return {**named, "register": f"r{number}", "ignore_errors": True, "ignore_unreachable": True}
 
 
 @pytest.fixture

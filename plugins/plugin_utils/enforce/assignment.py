@@ -315,7 +315,10 @@ def _failure(work: _Work, types: Sequence[str], after: LyncState, answer: Answer
     else:
         remedy = f"Read Lync's report. {ADMINISTRATION}."
     if types[0] in GLOBAL_TYPES:
-        remedy = f"{remedy} {DOUBLE_HOP}"
+        remedy = (
+            "The key of a certificate that is global has to be exportable, for Lync copies it to all servers:"
+            f" request it with exportable: true. {remedy} {DOUBLE_HOP}"
+        )
     return HostError(" ".join(text for text in told if text), place=_STEP, remedy=remedy)
 
 

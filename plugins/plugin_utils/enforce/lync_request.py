@@ -228,8 +228,8 @@ def _outcome(
     if found.key.kind == "ksp":
         raise HostError(
             f"The certificate that Lync requested from {wish.ca} on {name} has {key_words(found.key)}, which Lync "
-            f"cannot use: Request-CsCertificate leaves the provider to the template{_named(wish)}. It was not assigned. "
-            f"{_left_behind(issued, pending)}{where}",
+            f"cannot use: Request-CsCertificate leaves the provider to the template{_named(wish)}. It was not assigned."
+            f" {_left_behind(issued, pending)}{where}",
             place=_STEP,
             remedy="Make the template one for legacy providers with winpki.keyprovider.template, request again, and "
             "remove the certificate that was left behind (winpki.keyprovider.certificate_install with state absent).",

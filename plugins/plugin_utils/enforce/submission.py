@@ -33,7 +33,7 @@ from ..enrolment.submission import (
 )
 from ..host.connection import WindowsHost
 from ..host.courier import Answer
-from .submission_scripts import DENIALS, NOTHING_DONE, SubmissionHost, kept_of
+from .submission_scripts import DENIALS, NOTHING_DONE, UNKNOWN_REQUEST, SubmissionHost, kept_of
 
 _LOOKED_UP_NEXT = (
     "Whether the CA took the request is not known; the next run looks it up in the CA's database before it submits"
@@ -192,6 +192,8 @@ class _Submission:
             return self._denied_without_response(answer, request_id, forget=not (by_hand and self._kept.directory))
         what = f"Request {request_id} could not be retrieved from {ca}"
         left = "Nothing was changed." if by_hand else "It stays as it is on the CA; the next run asks again."
+        if self._code == UNKNOWN_REQUEST and not by_hand:
+            left = f"The next run asks again; to have the request submitted anew, remove {self._saved}."
         if "retrieved" not in answer.told and self._code and not answer.error:
             if not self._kept.directory:
                 self._host.remove()

@@ -69,8 +69,10 @@ if({taken} -and [IO.File]::Exists($r) -and [IO.File]::ReadAllBytes($r).Length){{
 }}
 [IO.File]::Delete($r)
 """
-# With a signed response, too, the CA then says nothing of this request: E_ACCESSDENIED, CERTSRV_E_PROPERTY_EMPTY.
-_OF_THIS_REQUEST = f"$c -ne {0x80070005 - (1 << 32)} -and $c -ne {0x80094004 - (1 << 32)}"
+UNKNOWN_REQUEST = 0x80094004
+"""CERTSRV_E_PROPERTY_EMPTY: what certreq -retrieve ends with for a request id that the CA does not know."""
+# With a signed response, too, the CA then says nothing of this request: that, and E_ACCESSDENIED.
+_OF_THIS_REQUEST = f"$c -ne {0x80070005 - (1 << 32)} -and $c -ne {UNKNOWN_REQUEST - (1 << 32)}"
 _GOOD_NEWS = "$c -eq 0"
 _REMOVE = "if([IO.Directory]::Exists($d)){[IO.Directory]::Delete($d,$true)}\n"
 

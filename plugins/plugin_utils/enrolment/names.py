@@ -85,8 +85,8 @@ def refuse_characters(text: str, plain: Iterable[str], option: str) -> None:
         letter = unicodedata.category(character)[0] in "LM" or unicodedata.category(character) == "Nd"
         if character.isascii() or ord(character) > 0xFFFF or not letter:
             raise EnrolmentError(
-                f"The character U+{ord(character):04X}{f' ({character})' if character.isprintable() else ''} is not safe in"
-                " a request.",
+                f"The character U+{ord(character):04X}{f' ({character})' if character.isprintable() else ''} is not"
+                " safe in a request.",
                 place=f"the option '{option}'",
                 remedy="Leave the character out: letters, digits, blanks and "
                 f"{' '.join(sorted(set(plain) - {' '}))} can be used.",
@@ -251,8 +251,8 @@ def _dns_name(name: str, given: str) -> str:
         raise _name_error(
             given,
             "is no DNS name",
-            "Give one name an element: labels of 1 to 63 letters, digits, hyphens and underscores, no dot at the end, 253"
-            " characters at most; a wildcard as in *.contoso.example.",
+            "Give one name an element: labels of 1 to 63 letters, digits, hyphens and underscores, no dot at the end,"
+            " 253 characters at most; a wildcard as in *.contoso.example.",
         )
     return lower
 

@@ -197,7 +197,7 @@ def check_config(config: str) -> str:
 
 
 def same_ca(first: str, second: str) -> bool:
-    """Whether two configuration strings name the same CA; the host may have its full name in one and not in the other."""
+    """Whether two configuration strings name the same CA; the host may have its full name in one of them only."""
     (host, _between, name), (other_host, _as_well, other_name) = first.partition("\\"), second.partition("\\")
     hosts = {host.casefold(), other_host.casefold()}
     short = {each.partition(".")[0] for each in hosts}

@@ -419,3 +419,19 @@ def test_what_lync_said_is_not_lost_when_it_cannot_be_read_back(store, new):
 def test_a_host_without_lync_is_told(store, new):
     told, _connection = refusal(AssignmentWish(("Default",), new), store() + "keyprovider none\r\n")
     assert "neither the PowerShell module" in told.message
+
+
+def test_who_may_not_read_the_assignments_is_told_that_nothing_was_changed(store, new):
+    told, _connection = refusal(AssignmentWish(("Default",), new), store() + own("error", "Access is denied."))
+    assert told.place == "Set-CsCertificate"
+    assert told.message.endswith("Nothing was changed.")
+    assert "RTCUniversalServerAdmins" in told.remedy
+
+
+def test_a_global_certificate_that_is_refused_leads_to_its_key(store, new):
+    told, _connection = refusal(
+        AssignmentWish(("OAuthTokenIssuer",), new),
+        store() + seen({}, {"OAuthTokenIssuer": OLD}),
+        called({}, {"OAuthTokenIssuer": OLD}, failure="Key not valid for use in specified state."),
+    )
+    assert "exportable: true" in told.remedy

@@ -261,3 +261,33 @@ def test_a_connection_that_breaks_in_the_call_leaves_it_unknown(entry):
     )
     assert "whether it did is not known" in told.message
     assert "look for a new certificate" in told.remedy
+
+
+@pytest.mark.parametrize("said", ["(Ausnahme von HRESULT: 0x80094800)", "abgelehnt (0x80094800)."])
+def test_a_number_that_lync_passes_on_is_explained_in_every_language(entry, said):
+    told, _connection = refusal(WISH, looked([entry(0)]), called([entry(0)], failure=f"Fehler {said}"))
+    assert "The CA does not issue this template" in told.message
+    assert told.remedy.startswith("Publish the template")
+    assert "double hop" not in told.remedy
+
+
+@pytest.mark.parametrize("code", ["0x80070005", "0x800706BA"])
+def test_a_ca_that_was_not_reached_leads_to_the_double_hop(entry, code):
+    told, _connection = refusal(WISH, looked([entry(0)]), called([entry(0)], failure=f"Fehler {code}"))
+    assert "double hop" in told.remedy
+    assert "admin_force_machine" not in told.remedy
+
+
+def test_an_oid_is_no_name_of_a_template():
+    told, connection = refusal(LyncRequestWish(("Default",), CA, template="1.3.6.1.4.1.311.21.8.1.2.3"))
+    assert "takes a template by its name" in told.message
+    assert "lync_certificates_request_template" in told.remedy
+    assert connection.scripts == []
+
+
+def test_the_template_that_led_to_a_storage_key_is_named(entry):
+    told, _connection = refusal(WISH, looked([entry(0)]), called([entry(0), entry(1, KSP)]))
+    assert "leaves the provider to the template 'LyncWebServer'" in told.message
+    bare = LyncRequestWish(("Default",), CA, friendly_name=WISH.friendly_name)
+    told, _connection = refusal(bare, looked([entry(0)]), called([entry(0), entry(1, KSP)]))
+    assert "here Lync's default" in told.message

@@ -12,7 +12,10 @@ from datetime import datetime, timezone
 import pytest
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.request import request_certificate
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.submission import submit_request
-from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enrolment.submission import SubmissionOrder
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enrolment.submission import (
+    SubmissionOrder,
+    read_request,
+)
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enrolment.wish import EnrolmentError, RequestWish
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection import HostError, WindowsHost
 from cryptography import x509
@@ -288,3 +291,57 @@ def test_a_pending_request_with_other_options_is_named(lab):
     assert first["key"]["container"] in told
     assert "state absent" in told
     assert ask(Console(machine))["warnings"] == []
+
+
+def test_a_pending_request_is_told_with_its_number_and_its_ca(windows):
+    machine = lab_with(*windows, pend=True).machine("ca01")
+    result = submit(Console(machine))
+    assert result["reason"].startswith(rf"Request 1 waits for a manager of CA01\{CA}; run it again")
+
+
+def test_a_certificate_with_other_names_is_issued_anew_when_the_directory_is_removed(windows):
+    lab = lab_with(*windows, garbage="other_name")
+    machine, authority = lab.machine("ca01"), lab.authority(CA)
+    with pytest.raises(EnrolmentError) as caught:
+        submit(Console(machine))
+    assert DIRECTORY in caught.value.message
+    assert "remove that directory on ca01" in caught.value.remedy
+    authority.garbage = None
+    with pytest.raises(EnrolmentError):
+        submit(Console(machine))
+    for path in [path for path in machine.files if path.startswith(DIRECTORY)]:
+        del machine.files[path]
+    assert submit(Console(machine))["status"] == "issued"
+
+
+def test_what_cannot_be_asked_for_is_refused_before_the_host_is_asked(lab):
+    console = Console(lab.machine("fe01"))
+    with pytest.raises(EnrolmentError, match="Nothing was done on fe01"):
+        request_certificate(WindowsHost(console), "fe01", replace(WISH, template="a\nb"), check=False, at=AT)
+    assert console.scripts == []
+
+
+@pytest.mark.parametrize(
+    ("data", "told"), [(b"x", "no certificate request."), (None, "2 certificate requests, not one")]
+)
+def test_what_is_not_one_request_is_told_with_its_number(data, told):
+    armoured = requests.armoured(CSR).encode()
+    with pytest.raises(EnrolmentError, match=told):
+        read_request(armoured + armoured if data is None else data)
+
+
+def test_a_ca_that_does_not_know_the_pending_request_is_not_taken_for_a_denial(windows):
+    """As when its database was restored from a backup of the day before: nothing is submitted again by itself."""
+    lab = lab_with(*windows, pend=True)
+    machine, authority = lab.machine("ca01"), lab.authority(CA)
+    submit(Console(machine))
+    forgotten = authority.rows[:]
+    authority.rows.clear()
+    for _run in range(2):
+        with pytest.raises(HostError, match=r"Request 1 could not be retrieved.*CERTSRV_E_PROPERTY_EMPTY") as caught:
+            submit(Console(machine))
+        assert f"remove {DIRECTORY}" in caught.value.message
+    assert rows(lab) == []
+    authority.rows += forgotten
+    authority.approve(1)
+    assert submit(Console(machine))["status"] == "issued"

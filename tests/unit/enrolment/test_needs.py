@@ -352,3 +352,25 @@ def test_nothing_is_superseded_before_the_new_certificate_is_assigned():
     store = Store().add("A", provider=SOFTWARE_KSP, usages=["Default"]).add("B", days=(-1, 700))
 
     assert superseded(store.held, store.needs(), frozenset(), Terms(), at=NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"subject": 'CN="pool01"'}, "subject"),
+        ({"subject_alt_names": ("a.example&dns=b.example",)}, "subject_alt_names"),
+        ({"template": "Web\\nSAN:dns=b.example"}, "template"),
+        ({"key_length": 512}, "key_length"),
+        ({"friendly_name": "a\nb"}, "friendly_name"),
+        ({"extended_key_usage": ("serverAuth",)}, "extended_key_usage"),
+    ],
+)
+def test_what_cannot_be_requested_is_refused_before_anything_is(asked, told):
+    store = Store().add("A", usages=["Default"]).add("B", provider=SOFTWARE_KSP, usages=["WebServicesInternal"])
+
+    with pytest.raises(EnrolmentError) as caught:
+        store.needs(asked=(Asked(("Default",), **asked),))
+
+    assert caught.value.place == f"the request for Default, the option '{told}'"
+    assert caught.value.message.endswith("Nothing was requested.")
+    assert caught.value.remedy

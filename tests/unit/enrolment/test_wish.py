@@ -239,3 +239,19 @@ def test_whatever_is_accepted_as_a_subject_is_kept_as_it_is(text):
     except EnrolmentError:
         return
     assert parse_subject(subject_text(components)) == components
+
+
+def test_an_unknown_provider_is_answered_with_those_that_can_be_named():
+    error = refused(provider="Contoso Cryptographic Provider")
+    offered = error.remedy.removeprefix("Name one of: ").rstrip(".").split("; ")
+    assert offered[0] == "Microsoft RSA SChannel Cryptographic Provider"
+    assert len(offered) > 3
+    for name in offered:
+        assert checked(replace(WISH, provider=name)).provider == name
+
+
+@pytest.mark.parametrize("option", ["subject", "template", "friendly_name"])
+def test_an_unsafe_character_is_told_once_with_its_option(option):
+    error = refused(**{option: "CN=a%b" if option == "subject" else "a%b"})
+    assert error.place == f"the option '{option}'"
+    assert error.message == "The character U+0025 (%) is not safe in a request."

@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at a Lync server and tell what it needs, in data and in lines for people."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.needs import plan_host
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enrolment.needs import Asked, Terms
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection import Completed, HostError
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.profiles.library import load
+from installed_host import AT, Held, authority, cng, key_in
+from lab.formats.serialized import reg_query
+from lab.pki import Wanted
+
+LYNC = load("lync_2013")
+KSP = "key_provider: Microsoft Software Key Storage Provider (type 0, CNG)."
+
+
+def held(key, name="fe01.contoso.example", begins=-1, ends=365):
+    """A certificate of the store, valid from and to so many days about the moment of the tests."""
+    wanted = Wanted(
+        f"CN={name}",
+        AT + timedelta(days=begins),
+        AT + timedelta(days=ends),
+        subject_alt_names=(name,),
+        crl_distribution_points=("http://pki.contoso.example/ca.crl",),
+    )
+    made = authority().issue(wanted)
+    return Held(made, key, made.thumbprint)
+
+
+OLD = held(cng(), begins=-300)
+NEW = held(key_in())
+
+
+class LyncServer:
+    """Answers the one script of a look: the store, and what ``used`` assigns by usage."""
+
+    def __init__(self, *store, lync=None, **used):
+        self.store = store
+        self.lync = lync
+        self.used = used
+        self.scripts = []
+
+    def run_script(self, script, stdin=None):
+        self.scripts.append(script)
+        rows = "".join(f'"{use}","{one.thumbprint}"\r\n' for use, one in self.used.items())
+        said = self.lync or f'begin\r\n"Use","Thumbprint"\r\n{rows}#keyprovider:lync:end'
+        store = reg_query({one.thumbprint: one.blob for one in self.store}, "My")
+        return Completed(0, f"{store}#keyprovider:lync:{said}\r\n".encode(), b"")
+
+
+def plan(host, peers=None, **terms):
+    return plan_host(host, "fe01", Terms(**terms), LYNC, peers or {}, at=AT)
+
+
+def short(one):
+    return f"{one.thumbprint[:8]}..."
+
+
+def test_a_certificate_that_lync_cannot_use_is_one_short_line_and_a_need_with_all_reasons():
+    host = LyncServer(OLD, Default=OLD, WebServicesInternal=OLD)
+    result = plan(host)
+    assert result["lines"] == [
+        f"Default, WebServicesInternal (now {short(OLD)}): a new certificate is needed. {KSP}",
+    ]
+    [need] = result["needs"]
+    assert (need["state"], need["current"], need["types"]) == (
+        "request",
+        OLD.thumbprint,
+        ["Default", "WebServicesInternal"],
+    )
+    assert "cannot use a key in a CNG key storage provider" in need["reasons"][0]
+    assert result["lync"]
+    assert len(host.scripts) == 1
+
+
+def test_a_good_certificate_of_the_store_is_to_be_assigned():
+    result = plan(LyncServer(OLD, NEW, Default=OLD))
+    assert result["lines"] == [f"Default (now {short(OLD)}): {short(NEW)} is to be assigned. {KSP}"]
+    assert result["needs"][0]["successor"] == NEW.thumbprint
+
+
+def test_what_was_replaced_stands_behind_what_is_needed():
+    result = plan(LyncServer(OLD, NEW, Default=NEW))
+    assert result["superseded"] == [OLD.thumbprint]
+    assert result["lines"] == [f"Default (now {short(NEW)}): nothing to do.", f"{short(OLD)} has been replaced."]
+    assert plan(LyncServer(OLD, NEW, Default=NEW), {"fe02": [{"current": OLD.thumbprint}]})["superseded"] == []
+
+
+def test_each_line_tells_what_was_found_at_its_own_certificate():
+    first = held(key_in(), "a.contoso.example", begins=-300, ends=-10)
+    second = held(key_in(), "b.contoso.example", begins=-300, ends=-20)
+    lines = plan(LyncServer(first, second, Default=first, WebServicesInternal=second))["lines"]
+    assert lines == [
+        f"Default (now {short(first)}): a new certificate is needed. validity: valid until 2026-02-19T12:00:00Z.",
+        f"WebServicesInternal (now {short(second)}): a new certificate is needed. "
+        "validity: valid until 2026-02-09T12:00:00Z.",
+    ]
+
+
+def test_why_no_certificate_can_be_requested_is_told_of_the_one_that_is_in_the_way():
+    wrong = held(key_in(key_spec=2))
+    [line] = plan(LyncServer(OLD, wrong, Default=OLD))["lines"]
+    assert line.startswith(f"Default (now {short(OLD)}): no certificate can be requested. ")
+    assert f"Certificate {wrong.thumbprint} answers it and cannot be used: key_spec: AT_SIGNATURE (2). Mend" in line
+    assert KSP not in line
+
+
+def test_who_waits_for_whom_and_who_takes_over_is_told():
+    host = LyncServer(OLD, AudioVideoAuthentication=OLD)
+    other = plan(host)["needs"]
+    [waits] = plan(host, {"edge01": other, "fe01": other})["lines"]
+    assert waits == (
+        f"AudioVideoAuthentication (now {short(OLD)}): waits for edge01. {KSP} edge01 is to request it for the pool."
+    )
+    placed = [{**other[0], "state": "satisfied", "current": NEW.thumbprint}]
+    [transfer] = plan(host, {"edge01": placed, "fe01": other})["lines"]
+    assert transfer == (
+        f"AudioVideoAuthentication (now {short(OLD)}): {short(NEW)} is to be taken over from edge01. {KSP}"
+    )
+
+
+def test_a_usage_without_a_certificate_needs_one():
+    asked = Asked(("XmppServer",), subject="CN=xmpp.contoso.example")
+    [line] = plan(LyncServer(OLD), asked=(asked,))["lines"]
+    assert line == "XmppServer: a new certificate is needed. Nothing is assigned to XmppServer."
+
+
+def test_a_host_without_lync_needs_nothing_unless_it_is_asked_for():
+    host = LyncServer(OLD, lync="none")
+    assert plan(host) == {"lync": False, "needs": [], "superseded": [], "problems": [], "lines": []}
+    with pytest.raises(HostError, match="no Lync cmdlets") as caught:
+        plan(host, asked=(Asked(("Default",), subject="CN=fe01.contoso.example"),))
+    assert "leave it out" in caught.value.remedy
+
+
+def test_a_server_that_does_not_tell_its_assignments_has_no_plan():
+    with pytest.raises(HostError, match="Access is denied") as caught:
+        plan(LyncServer(OLD, lync="failed\r\nAccess is denied."))
+    assert caught.value.place == "Get-CsCertificate"
+    assert "RTCUniversalServerAdmins" in caught.value.remedy
