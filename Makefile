@@ -77,4 +77,4 @@ matrix: install ## The tests with other releases of ansible-core
 	tools/matrix.sh
 
 clean: ## Remove everything that was made here
-	rm -rf $(VENV) $(BUILD) .cache .mypy_cache .pytest_cache .ruff_cache tests/output certificate_reports template_backups
+	rm -rf $(VENV) $(BUILD) .cache .mypy_cache .pytest_cache .ruff_cache tests/output certificate_reports certificate_requests template_backups
