@@ -105,6 +105,7 @@ def request_certificate(
         wish = replace(wish, friendly_name=friendly_name)
     others = [] if found else _others(before, wish)
     removed = leftovers if remove_leftovers else []
+    kept = [each for each in leftovers if each not in removed]
     if not check:
         for leftover in removed:
             remove(host, name, _removal(leftover), check_mode=False)
@@ -117,13 +118,13 @@ def request_certificate(
         "identity": identity(wish),
         "friendly_name": friendly_name,
         "reused": found is not None,
-        "leftovers": [_leftover(each) for each in leftovers if each not in removed],
+        "leftovers": [_leftover(each) for each in kept],
         "removed": [_leftover(each) for each in removed],
         "subject": wish.subject,
         "subject_alt_names": list(wish.subject_alt_names),
         "template": wish.template,
         "problems": [problem.as_dict() for problem in before.problems],
-        "warnings": [*advice(wish), *(_told(entry, name) for entry in others)],
+        "warnings": [*advice(wish), *(_told(entry, name) for entry in others), *(_lost(entry, name) for entry in kept)],
         "diff": _diff(wish, removed, new=found is None),
     }
 
@@ -169,6 +170,13 @@ def _told(entry: Certificate, name: str) -> str:
         f"Another request for {entry.subject} is pending on {name}: {entry.thumbprint}, with its key in"
         f" {entry.key.container!r} of {entry.key.provider}. When nobody waits for its answer any more, remove it"
         " (winpki.keyprovider.certificate_install with this thumbprint, store Request and state absent)."
+    )
+
+
+def _lost(entry: Certificate, name: str) -> str:
+    return (
+        f"A request for {entry.subject} is left over on {name}, whose file is not there any more: {entry.thumbprint},"
+        f" with its key in {entry.key.container!r} of {entry.key.provider}. 'remove_leftovers' removes it."
     )
 
 

@@ -390,6 +390,7 @@ def test_a_request_without_a_saved_file_is_named_and_only_removed_when_asked():
         **{"provider": SCHANNEL, "container": "lost"},
     }
     assert result["leftovers"] == [expected]
+    assert expected["thumbprint"] in result["warnings"][-1]
     assert lost in host.request
     planned = run(host, check=True, remove_leftovers=True)
     assert lost in host.request
