@@ -270,7 +270,7 @@ def _key_kept(name: str, held: Certificate, answer: Answer, code: int | None) ->
     return EnrolmentError(
         f"certutil -delkey ended with {shown_code(code)} on {name} for {where}. {meaning} {words_of(answer)} The"
         f" certificate {held.thumbprint} was not removed.",
-        place="certutil -delkey",
+        place=_STEP,
         remedy=remedy or "Read what certutil said; set 'remove_key' to false to remove the certificate alone.",
     )
 
