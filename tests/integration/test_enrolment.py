@@ -49,7 +49,9 @@ SERVERS: dict[str, dict[str, Any]] = {
     "asking": ways(requests=REQUESTS),
 }
 """The Lync servers, and how each comes to its certificates."""
-PENDING = {"extern", "approved"}
+PENDING = ("extern", "approved")
+AGAIN = ("old", "machine", "lync", "asking")
+"""Servers that the playbook meets once more when all is done there; so it does those that are pending."""
 
 
 def certificate(name: str, identifier: str, **more: Any) -> dict[str, Any]:
@@ -133,7 +135,7 @@ def certificates(lab: Lab, name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory, new_controller):
-    """A lab on which the playbook ran three times, the last time where something was pending, with what was between."""
+    """A lab on which the playbook ran three times, with what was between: on all servers, on some, on those pending."""
     path = tmp_path_factory.mktemp("ways") / "scenario.yml"
     path.write_text(scenario(), encoding="utf-8")
     controller = new_controller()
@@ -146,7 +148,7 @@ def fleet(tmp_path_factory, new_controller):
             if row.disposition != ISSUED:
                 lab.authority(AUTHORITY).approve(row.request_id)
         answer(lab, controller.directory / "certificate_requests")
-        second = controller.enforce(lab, "lync_frontends", ca_host="ca01")
+        second = controller.enforce(lab, ",".join([*AGAIN, *PENDING]), ca_host="ca01")
         third = controller.enforce(lab, ",".join(PENDING), ca_host="ca01")
         yield lab, (first, second, third), (before, between, asked)
 
@@ -155,8 +157,10 @@ def test_every_run_ends_well_and_a_run_after_the_last_changes_nothing(fleet):
     _lab, runs, _states = fleet
     assert [run.exit_code for run in runs] == [0, 0, 0], "".join(run.output for run in runs if run.exit_code)
     assert "Traceback" not in "".join(run.output for run in runs)
-    for name in SERVERS:
-        assert runs[2 if name in PENDING else 1].changed_on(name) == 0
+    for name in AGAIN:
+        assert runs[1].changed_on(name) == 0
+    for name in PENDING:
+        assert (runs[1].changed_on(name) > 0, runs[2].changed_on(name)) == (True, 0)
 
 
 @pytest.mark.parametrize("name", SERVERS)

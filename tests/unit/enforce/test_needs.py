@@ -19,14 +19,14 @@ LYNC = load("lync_2013")
 KSP = "key_provider: Microsoft Software Key Storage Provider (type 0, CNG)."
 
 
-def held(key, name="fe01.contoso.example", begins=-1, ends=365):
+def held(key, name="fe01.contoso.example", begins=-1, ends=365, crl=("http://pki.contoso.example/ca.crl",)):
     """A certificate of the store, valid from and to so many days about the moment of the tests."""
     wanted = Wanted(
         f"CN={name}",
         AT + timedelta(days=begins),
         AT + timedelta(days=ends),
         subject_alt_names=(name,),
-        crl_distribution_points=("http://pki.contoso.example/ca.crl",),
+        crl_distribution_points=crl,
     )
     made = authority().issue(wanted)
     return Held(made, key, made.thumbprint)
@@ -103,10 +103,10 @@ def test_each_line_tells_what_was_found_at_its_own_certificate():
 
 
 def test_why_no_certificate_can_be_requested_is_told_of_the_one_that_is_in_the_way():
-    wrong = held(key_in(key_spec=2))
+    wrong = held(key_in(), crl=())
     [line] = plan(LyncServer(OLD, wrong, Default=OLD))["lines"]
     assert line.startswith(f"Default (now {short(OLD)}): no certificate can be requested. ")
-    assert f"Certificate {wrong.thumbprint} answers it and cannot be used: key_spec: AT_SIGNATURE (2). Mend" in line
+    assert f"Certificate {wrong.thumbprint} answers it and cannot be used: crl_distribution_point: none. Mend" in line
     assert KSP not in line
 
 
