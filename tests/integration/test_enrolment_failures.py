@@ -79,7 +79,7 @@ TOLD = {
     "doublehop": ("doublehop, submission", "Nothing was submitted", "the double hop"),
     "storagekey": ("the pending request", "Nothing was installed; the request is still pending", SCHANNEL),
 }
-NO_REQUEST = {"nospace", "nokeys", "plainuser"}
+NO_REQUEST = ("nospace", "nokeys", "plainuser")
 """Servers on which not even a request is made."""
 NOT_MENDED = {"expired", "manager", "storagekey"}
 DONE = {"healthy", "nolync"}
