@@ -314,7 +314,7 @@ def test_where_no_request_is_made_nothing_is_left(fleet, name):
 
 
 def test_where_the_answer_fails_the_request_waits(fleet):
-    waiting = set(SERVERS) - NO_REQUEST - DONE
+    waiting = set(SERVERS) - {*NO_REQUEST} - DONE
     assert {name for name in SERVERS if fleet.after[name].pending == 1} == waiting
     for name in waiting:
         assert len(fleet.after[name].containers) == len(fleet.before[name].containers) + 1
