@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole crash sweep: each HTTP request of the enforce run cut, before and after the host acted; figures in results.
 
-``FLOW`` or ``FLOW:N`` as arguments take that flow alone, or every Nth of its cuts. It ends with 1 when a pair of runs
+``FLOW`` or ``FLOW:N`` as arguments take that flow alone, or the cuts of every Nth request of each host. It ends with 1 when a pair of runs
 left something wrong.
 """
 
@@ -44,7 +44,7 @@ def main() -> int:
             return 1
     cases = []
     for flow, requests in counted.items():
-        cases += crash_sweep.cases(flow, requests)[every[flow] - 1 :: every[flow]]
+        cases += [case for case in crash_sweep.cases(flow, requests) if case.number % every[flow] == 0]
     ends: dict[tuple[str, str, str], Counter[str]] = {}
     bad: list[str] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -66,7 +66,11 @@ def _table(ends: dict[tuple[str, str, str], Counter[str]], bad: list[str], every
         "Made by `make sweep`. The enforce playbook (template, request, install, assign, remove what was replaced) is",
         "cut at one HTTP request and run again undisturbed, for each request of an undisturbed run. `front_end` is a",
         "server with a certificate of its own, `pool` are two that share one and its key.",
-        *(f"Of `{flow}` every {number}th cut was taken." for flow, number in every.items() if number > 1),
+        *(
+            f"Of `{flow}` only every {number}th request of each host was cut."
+            for flow, number in every.items()
+            if number > 1
+        ),
         "",
         "| flow | host | cut | cases | first run failed | wrong after the second run |",
         "|---|---|---|---|---|---|",

@@ -23,7 +23,6 @@ from .certutil_call import CertutilCall, CertutilFault, chosen, done, opened_sto
 from .certutil_store import listing
 from .providers import find_provider
 
-_KEY_FIELDS = frozenset(("container", "provider", "providertype", "flags", "keyspec"))
 _DERIVED = (serialized.SHA1_HASH, serialized.MD5_HASH, serialized.CERTIFICATE)
 
 
