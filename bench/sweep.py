@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole crash sweep: each HTTP request of the enforce run cut, before and after the host acted; figures in results.
 
-``FLOW`` or ``FLOW:N`` as arguments take that flow alone, or the cuts of every Nth request of each host. It ends with 1 when a pair of runs
-left something wrong.
+``FLOW`` or ``FLOW:N`` as arguments take that flow alone, or the cuts of every Nth request of each host. It ends with 1
+when a pair of runs left something wrong.
 """
 
 from __future__ import annotations
