@@ -66,17 +66,18 @@ def remove_saved(identities: Sequence[str]) -> str:
     )
 
 
-def read_holdings(host: WindowsHost, name: str) -> Holdings:
+def read_holdings(host: WindowsHost, name: str, aside: str = "") -> Holdings:
     """Read the stores My and REQUEST, the saved requests and the clock of a host.
 
     Args:
         host: the host.
         name: its name, for messages and as the origin of the records.
+        aside: statements that print further stores.
 
     Raises:
         HostError: the store My cannot be read, or the script did not run to its end.
     """
-    answer = carry(host, name, caught(QUERY_STORES + _REQUESTS_AND_CLOCK))
+    answer = carry(host, name, caught(QUERY_STORES + aside + _REQUESTS_AND_CLOCK))
     if answer.error:
         raise HostError(
             f"The certificates and saved requests of {name} could not be read: {answer.error.rstrip('.')}.",
@@ -104,9 +105,10 @@ def stores_of(host: WindowsHost, name: str, answer: Answer) -> Holdings:
     check_answer(host, "My", Completed(code, answer.said.encode(), b""))
     reading = read_reg_query(answer.said, name) if "HKEY_LOCAL_MACHINE\\" in answer.said else Reading()
     return Holdings(
-        my=tuple(held for held in reading if not _is_request(held)),
-        pending=tuple(held for held in reading if _is_request(held)),
+        my=tuple(held for held in reading if store_of(held) == "my"),
+        pending=tuple(held for held in reading if store_of(held) == "request"),
         problems=reading.problems,
+        aside=tuple(held for held in reading if store_of(held) not in ("my", "request")),
     )
 
 
@@ -125,9 +127,10 @@ def words_of(answer: Answer) -> str:
     return complaint_of("\n".join(line for line in answer.said.splitlines() if not _STORE_LINE.match(line)))
 
 
-def _is_request(held: Certificate) -> bool:
+def store_of(held: Certificate) -> str:
+    """The name of the store that a record was read from, in lower case."""
     found = _STORE.search(held.source.place or "")
-    return found is not None and found[1].casefold() == "request"
+    return found[1].casefold() if found else "my"
 
 
 def _saved(answer: Answer, name: str) -> dict[str, bytes]:

@@ -34,12 +34,12 @@ _NONCE_SIZE = 32
 _STEP = "proof of the private key"
 
 OPEN_CERTIFICATE = """\
-$s=New-Object Security.Cryptography.X509Certificates.X509Store('My','LocalMachine')
+$s=New-Object Security.Cryptography.X509Certificates.X509Store({store},'LocalMachine')
 $s.Open('ReadOnly')
 $e=$s.Certificates.Find('FindByThumbprint',{thumbprint},$false)
 'keyprovider exitfound '+$e.Count
 """
-"""Finds a certificate of My as ``$e``; ``exitfound`` is the number of those found. .NET Framework 2.0 has it all; the
+"""Finds a certificate of a store as ``$e``; ``exitfound`` is the number of those found. .NET Framework 2.0 has it all; the
 store does not show archived certificates unless it is opened so."""
 
 # A CNG key leaves PrivateKey empty: its getter ends with "Invalid provider type specified" (0x80090014), which
@@ -56,6 +56,22 @@ $i=$k.CspKeyContainerInfo
 'keyprovider exittype '+[int]$i.ProviderType
 'keyprovider exitspec '+[int]$i.KeyNumber
 'keyprovider signature '+[Convert]::ToBase64String($k.SignData($n,'SHA1'))
+}}
+}}
+"""
+)
+
+# .NET Framework 4.6 has it.
+_SIGN_CNG = (
+    "$n=[Convert]::FromBase64String((@($input) -join ''))\n"
+    + OPEN_CERTIFICATE
+    + """\
+if($e.Count -eq 1){{
+$k=[Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($e[0])
+if($k){{
+'keyprovider provider '+[Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes($k.Key.Provider.Provider))
+$g=$k.SignData($n,[Security.Cryptography.HashAlgorithmName]::SHA1,[Security.Cryptography.RSASignaturePadding]::Pkcs1)
+'keyprovider signature '+[Convert]::ToBase64String($g)
 }}
 }}
 """
@@ -80,8 +96,8 @@ class Proof:
         }
 
 
-def prove(host: WindowsHost, name: str, certificate: Certificate) -> Proof:
-    """Let the key of a certificate of My sign, and verify the signature with the certificate's public key.
+def prove(host: WindowsHost, name: str, certificate: Certificate, store: str = "My", *, cng: bool = False) -> Proof:
+    """Let the key of a certificate sign, and verify the signature with the certificate's public key.
 
     The signature is RSASSA-PKCS1-v1_5 with SHA-1, which every legacy provider has; those of type 1 do not know SHA-2.
     That is safe here: the signed bytes begin with a text of this collection and are chosen by nobody but the
@@ -91,6 +107,8 @@ def prove(host: WindowsHost, name: str, certificate: Certificate) -> Proof:
         host: where the certificate is.
         name: the host's name, for messages.
         certificate: as it was read from the store.
+        store: where it is.
+        cng: let a key of CNG sign, which takes .NET Framework 4.6; without it, one fails.
 
     Raises:
         EnrolmentError: the key could not sign, or what it signed does not belong to the certificate.
@@ -99,7 +117,8 @@ def prove(host: WindowsHost, name: str, certificate: Certificate) -> Proof:
     require_cryptography()
     thumbprint = certificate.thumbprint or ""
     data = _PURPOSE + secrets.token_bytes(_NONCE_SIZE)
-    answer = carry(host, name, caught(_SIGN.format(thumbprint=quote(thumbprint))), data)
+    script = _SIGN_CNG if cng else _SIGN
+    answer = carry(host, name, caught(script.format(store=quote(store), thumbprint=quote(thumbprint))), data)
     signature = answer.told.get("signature")
     if not signature:
         raise _unproven(answer, name, certificate)

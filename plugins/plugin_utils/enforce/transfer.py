@@ -283,7 +283,7 @@ def export_pfx(host: WindowsHost, name: str, thumbprint: str, password: str) -> 
             remedy="Export a certificate whose key is in a legacy provider: with another, the next host would have its"
             " key in the wrong one, too.",
         )
-    script = caught(_EXPORT.format(thumbprint=quote(thumbprint)))
+    script = caught(_EXPORT.format(store="'My'", thumbprint=quote(thumbprint)))
     answer = carry(host, name, script, password.encode())
     pfx = answer.told.get("pfx")
     if not pfx:

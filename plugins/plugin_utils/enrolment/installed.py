@@ -45,6 +45,8 @@ class Holdings:
     """The host's clock, UTC."""
     problems: tuple[Problem, ...] = ()
     """Entries of the stores that cannot be read."""
+    aside: tuple[Certificate, ...] = ()
+    """What stands in other stores that were read as well; the source of each tells in which."""
 
     def saved_of(self, public_key: bytes) -> dict[str, bytes]:
         """The saved requests with a public key, by their identity; files that cannot be read are passed over."""

@@ -1,0 +1,208 @@
+# SPDX-FileCopyrightText: winpki.keyprovider contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The scripts around a conversion: look at the key, copy it into another provider, let the certificate point to it.
+
+The two keys of a certificate stand in two stores of the collection's own while a conversion is under way, so that a run
+that was cut finds both: a store holds a certificate once, with one key. X509Store.Open makes a store that does not
+exist (reference of X509Store.Open), certutil then takes its name as any other.
+
+The PFX exists between the export and the end of ``certutil -importPFX``, in a new directory that only SYSTEM and
+Administrators can read. Its password is made on the controller for this one file and comes over standard input;
+certutil has no other way to take it than its command line.
+"""
+
+from __future__ import annotations
+
+from ..audit.store import certificates_key, query_statement
+from ..host.connection import native_call, quote
+from ..host.courier import KEPT, caught, locked
+from .proof import OPEN_CERTIFICATE
+from .removal import NTE_BAD_KEYSET
+
+STAGED = "KeyProviderStaged"
+"""The store of keys that no certificate of My uses yet."""
+FORMER = "KeyProviderFormer"
+"""The store of keys that a certificate of My used before."""
+ASIDE = (STAGED, FORMER)
+
+MACHINE_KEYS = "Microsoft\\Crypto\\RSA\\MachineKeys"
+"""Where legacy providers keep the machine's keys, beneath the directory of all users' application data."""
+CNG_KEYS = "Microsoft\\Crypto\\Keys"
+"""Where the Microsoft Software Key Storage Provider keeps them ("Key Storage and Retrieval", CNG)."""
+
+QUERY_ASIDE = "".join(f"{query_statement(store)}\n" for store in ASIDE)
+"""Prints the two stores; reg.exe ends with 1 for one that does not exist, as it should."""
+
+DIRECTORY = f"$d=[IO.Path]::Combine({KEPT},'conversion')\n"
+
+_ONLY_ADMINISTRATORS = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
+
+_TELL = "'keyprovider {name} '+[Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes({value}))\n"
+
+# .NET Framework 3.5 has CngKey, in an assembly that PowerShell 2.0 does not load by itself.
+_OPEN_CNG = """\
+[void][Reflection.Assembly]::LoadWithPartialName('System.Core')
+$k=[Security.Cryptography.CngKey]::Open({container},(New-Object Security.Cryptography.CngProvider {provider}),'MachineKey')
+'keyprovider exitpolicy '+[int]$k.ExportPolicy
+$u=$k.UniqueName
+"""
+_OPEN_LEGACY = """\
+$i=$e[0].PrivateKey.CspKeyContainerInfo
+'keyprovider exitpolicy '+[int]$i.Exportable
+$u=$i.UniqueKeyContainerName
+"""
+_KEY_FILE = """\
+$f=[IO.Path]::Combine([IO.Path]::Combine([Environment]::GetFolderPath('CommonApplicationData'),{folder}),$u)
+"""
+# An empty name would be that of the directory with all keys.
+_READ_ACCESS = (
+    "if($u -and [IO.File]::Exists($f)){{\n"
+    + _TELL.format(
+        name="access", value="[IO.File]::GetAccessControl($f).GetSecurityDescriptorSddlForm('Access')"
+    ).replace("{", "{{").replace("}", "}}")
+    + "}}\n"
+)
+_WRITE_ACCESS = """\
+if($u -and [IO.File]::Exists($f)){{
+$a=New-Object Security.AccessControl.FileSecurity
+$a.SetSecurityDescriptorSddlForm({sddl},'Access')
+[IO.File]::SetAccessControl($f,$a)
+}}
+"""
+
+_COPY = """\
+foreach($x in [IO.Directory]::GetDirectories($d)){{[IO.Directory]::Delete($x,$true)}}
+$p=[Text.Encoding]::UTF8.GetString([Convert]::FromBase64String((@($input) -join '')))
+{open}if($e.Count -eq 1){{
+{record}$n=New-Object Security.Cryptography.X509Certificates.X509Store({staged},'LocalMachine')
+$n.Open('ReadWrite')
+$n.Close()
+$w=[IO.Path]::Combine($d,[Guid]::NewGuid().ToString('N'))
+$a=New-Object Security.AccessControl.DirectorySecurity
+$a.SetSecurityDescriptorSddlForm('{acl}')
+[void][IO.Directory]::CreateDirectory($w,$a)
+try{{
+$f=[IO.Path]::Combine($w,'key.pfx')
+[IO.File]::WriteAllBytes($f,$e[0].Export('Pfx',$p))
+'keyprovider exitexport 0'
+& 'certutil.exe' '-f' '-p' $p '-csp' {provider} '-importPFX' {staged} $f{modifiers}
+'keyprovider exitimport '+$LASTEXITCODE
+}}finally{{[IO.Directory]::Delete($w,$true)}}
+}}
+"""
+
+_RECORD = """\
+$o=New-Object Security.Cryptography.X509Certificates.X509Store({store},'LocalMachine')
+$o.Open('ReadWrite')
+$o.Add($e[0])
+$o.Close()
+"""
+
+_CLEAN = "foreach($x in [IO.Directory]::GetDirectories($d)){[IO.Directory]::Delete($x,$true)}\n"
+
+_DROP_EMPTY = """\
+$o=New-Object Security.Cryptography.X509Certificates.X509Store({store},'LocalMachine')
+$o.Open('ReadOnly,IncludeArchived')
+$m=$o.Certificates.Count
+$o.Close()
+if($m -eq 0){{{delete}}}
+"""
+
+
+def look_at_key(store: str, thumbprint: str, *, provider: str, container: str, cng: bool) -> str:
+    """Tells whether a key may be exported (``exitpolicy``) and who may use it (``access``, SDDL). Changes nothing.
+
+    ``exitpolicy`` is CngExportPolicies (1 AllowExport, 2 AllowPlaintextExport) of a key of CNG, else 1 or 0.
+
+    Raises:
+        HostError: a name cannot be passed.
+    """
+    return caught(_opened(store, thumbprint, provider, container, cng=cng) + _READ_ACCESS.format())
+
+
+def give_access(store: str, thumbprint: str, sddl: str, *, provider: str, container: str, cng: bool) -> str:
+    """Sets who may use the key of a certificate, and tells what was read back (``access``).
+
+    Raises:
+        HostError: a name cannot be passed.
+    """
+    body = _opened(store, thumbprint, provider, container, cng=cng)
+    return caught(body + _WRITE_ACCESS.format(sddl=quote(sddl)) + _READ_ACCESS.format())
+
+
+def _opened(store: str, thumbprint: str, provider: str, container: str, *, cng: bool) -> str:
+    if cng:
+        body = _OPEN_CNG.format(container=quote(container), provider=quote(provider))
+    else:
+        body = OPEN_CERTIFICATE.format(store=quote(store), thumbprint=quote(thumbprint)) + _OPEN_LEGACY
+    return body + _KEY_FILE.format(folder=quote(CNG_KEYS if cng else MACHINE_KEYS))
+
+
+def copy_key(thumbprint: str, provider: str, *, exchange: bool, exportable: bool) -> str:
+    """Records the key that the certificate of My has, and imports a copy of it under another provider.
+
+    The script reads the password of the PFX from its input. ``exitimport`` is certutil's code.
+
+    Args:
+        thumbprint: the certificate.
+        provider: where the copy goes.
+        exchange: give it the key specification AT_KEYEXCHANGE, which keys of legacy providers have.
+        exportable: whether the copy may be exported.
+
+    Raises:
+        HostError: a name cannot be passed.
+    """
+    modifiers = ",".join([*(["AT_KEYEXCHANGE"] if exchange else []), *([] if exportable else ["NoExport"])])
+    body = _COPY.format(
+        open=OPEN_CERTIFICATE.format(store="'My'", thumbprint=quote(thumbprint)),
+        record=_RECORD.format(store=quote(FORMER)),
+        staged=quote(STAGED),
+        acl=_ONLY_ADMINISTRATORS,
+        provider=quote(provider),
+        modifiers=f" {quote(modifiers)}" if modifiers else "",
+    )
+    return locked(DIRECTORY, body)
+
+
+def record_key(thumbprint: str, store: str) -> str:
+    """Records the key that the certificate of My has in one of the two stores (``exitrecorded``).
+
+    Raises:
+        HostError: a name cannot be passed.
+    """
+    opened = OPEN_CERTIFICATE.format(store="'My'", thumbprint=quote(thumbprint))
+    record = _RECORD.format(store=quote(store))
+    return caught(f"{opened}if($e.Count -eq 1){{\n{record}'keyprovider exitrecorded 0'\n}}\n")
+
+
+def drop_keys(thumbprint: str, keys: list[tuple[str, tuple[str, str] | None]]) -> str:
+    """Removes what stands aside: for each the container, when one is given, and then the record of it.
+
+    A container that is gone already (NTE_BAD_KEYSET) counts as removed; a record stays when its container could not be
+    removed. ``exitkeya``, ``exitstorea`` and, of the second, ``exitkeyb``, ``exitstoreb`` are certutil's codes. Stores that are empty go as well.
+
+    Args:
+        thumbprint: the certificate.
+        keys: the store of each, with provider and container when the container is to go.
+
+    Raises:
+        HostError: a name cannot be passed.
+    """
+    body = _CLEAN
+    for number, (store, container) in enumerate(keys):
+        forget = (
+            f"{native_call('certutil.exe', '-delstore', store, thumbprint)}\n"
+            f"'keyprovider exitstore{'ab'[number]} '+$LASTEXITCODE\n"
+        )
+        if container:
+            provider, name = container
+            body += (
+                f"{native_call('certutil.exe', '-csp', provider, '-delkey', name)}\n"
+                f"$r=$LASTEXITCODE\n'keyprovider exitkey{'ab'[number]} '+$r\n"
+                f"if($r -eq 0 -or $r -eq {NTE_BAD_KEYSET - (1 << 32)}){{\n{forget}}}\n"
+            )
+        else:
+            body += forget
+        delete = native_call("reg.exe", "delete", certificates_key(store).rpartition("\\")[0], "/f")
+        body += _DROP_EMPTY.format(store=quote(store), delete=delete)
+    return locked(DIRECTORY, body)
