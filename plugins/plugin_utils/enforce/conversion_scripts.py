@@ -13,11 +13,14 @@ certutil has no other way to take it than its command line.
 
 from __future__ import annotations
 
-from ..audit.store import certificates_key, query_statement
+from collections.abc import Sequence
+
+from ..audit.store import SYSTEM_CERTIFICATES, query_statement
 from ..host.connection import native_call, quote
 from ..host.courier import KEPT, caught, locked
+from ..record import Key
+from .installation import NTE_BAD_KEYSET
 from .proof import OPEN_CERTIFICATE
-from .removal import NTE_BAD_KEYSET
 
 STAGED = "KeyProviderStaged"
 """The store of keys that no certificate of My uses yet."""
@@ -42,7 +45,8 @@ _TELL = "'keyprovider {name} '+[Convert]::ToBase64String([Text.Encoding]::UTF8.G
 # .NET Framework 3.5 has CngKey, in an assembly that PowerShell 2.0 does not load by itself.
 _OPEN_CNG = """\
 [void][Reflection.Assembly]::LoadWithPartialName('System.Core')
-$k=[Security.Cryptography.CngKey]::Open({container},(New-Object Security.Cryptography.CngProvider {provider}),'MachineKey')
+$q=New-Object Security.Cryptography.CngProvider {provider}
+$k=[Security.Cryptography.CngKey]::Open({container},$q,'MachineKey')
 'keyprovider exitpolicy '+[int]$k.ExportPolicy
 $u=$k.UniqueName
 """
@@ -57,9 +61,9 @@ $f=[IO.Path]::Combine([IO.Path]::Combine([Environment]::GetFolderPath('CommonApp
 # An empty name would be that of the directory with all keys.
 _READ_ACCESS = (
     "if($u -and [IO.File]::Exists($f)){{\n"
-    + _TELL.format(
-        name="access", value="[IO.File]::GetAccessControl($f).GetSecurityDescriptorSddlForm('Access')"
-    ).replace("{", "{{").replace("}", "}}")
+    + _TELL.format(name="access", value="[IO.File]::GetAccessControl($f).GetSecurityDescriptorSddlForm('Access')")
+    .replace("{", "{{")
+    .replace("}", "}}")
     + "}}\n"
 )
 _WRITE_ACCESS = """\
@@ -74,17 +78,20 @@ _COPY = """\
 foreach($x in [IO.Directory]::GetDirectories($d)){{[IO.Directory]::Delete($x,$true)}}
 $p=[Text.Encoding]::UTF8.GetString([Convert]::FromBase64String((@($input) -join '')))
 {open}if($e.Count -eq 1){{
-{record}$n=New-Object Security.Cryptography.X509Certificates.X509Store({staged},'LocalMachine')
+$b=$e[0].Export('Pfx',$p)
+$n=New-Object Security.Cryptography.X509Certificates.X509Store({staged},'LocalMachine')
 $n.Open('ReadWrite')
+$q=$n.Certificates.Find('FindByThumbprint',{thumbprint},$false).Count
 $n.Close()
-$w=[IO.Path]::Combine($d,[Guid]::NewGuid().ToString('N'))
+if($q){{throw 'Another run has copied the key meanwhile'}}
+'keyprovider exitexport 0'
+{record}$w=[IO.Path]::Combine($d,[Guid]::NewGuid().ToString('N'))
 $a=New-Object Security.AccessControl.DirectorySecurity
 $a.SetSecurityDescriptorSddlForm('{acl}')
 [void][IO.Directory]::CreateDirectory($w,$a)
 try{{
 $f=[IO.Path]::Combine($w,'key.pfx')
-[IO.File]::WriteAllBytes($f,$e[0].Export('Pfx',$p))
-'keyprovider exitexport 0'
+[IO.File]::WriteAllBytes($f,$b)
 & 'certutil.exe' '-f' '-p' $p '-csp' {provider} '-importPFX' {staged} $f{modifiers}
 'keyprovider exitimport '+$LASTEXITCODE
 }}finally{{[IO.Directory]::Delete($w,$true)}}
@@ -98,18 +105,31 @@ $o.Add($e[0])
 $o.Close()
 """
 
+_RESOLVE = """\
+$t=[Text.Encoding]::UTF8.GetString([Convert]::FromBase64String((@($input) -join '')))
+$v=''
+foreach($x in $t.Split("`n")){
+try{$v+=(New-Object Security.Principal.NTAccount $x).Translate([Security.Principal.SecurityIdentifier]).Value}catch{}
+$v+=' '
+}
+"""
+
 _CLEAN = "foreach($x in [IO.Directory]::GetDirectories($d)){[IO.Directory]::Delete($x,$true)}\n"
 
-_DROP_EMPTY = """\
-$o=New-Object Security.Cryptography.X509Certificates.X509Store({store},'LocalMachine')
-$o.Open('ReadOnly,IncludeArchived')
+_DROP_EMPTY = f"""\
+foreach($x in {",".join(quote(store) for store in ASIDE)}){{
+try{{
+$o=New-Object Security.Cryptography.X509Certificates.X509Store($x,'LocalMachine')
+$o.Open('ReadOnly,OpenExistingOnly,IncludeArchived')
 $m=$o.Certificates.Count
 $o.Close()
-if($m -eq 0){{{delete}}}
+if($m -eq 0){{& 'reg.exe' 'delete' ({quote(SYSTEM_CERTIFICATES)}+'\\'+$x) '/f'}}
+}}catch{{}}
+}}
 """
 
 
-def look_at_key(store: str, thumbprint: str, *, provider: str, container: str, cng: bool) -> str:
+def look_at_key(store: str, thumbprint: str, key: Key) -> str:
     """Tells whether a key may be exported (``exitpolicy``) and who may use it (``access``, SDDL). Changes nothing.
 
     ``exitpolicy`` is CngExportPolicies (1 AllowExport, 2 AllowPlaintextExport) of a key of CNG, else 1 or 0.
@@ -117,25 +137,32 @@ def look_at_key(store: str, thumbprint: str, *, provider: str, container: str, c
     Raises:
         HostError: a name cannot be passed.
     """
-    return caught(_opened(store, thumbprint, provider, container, cng=cng) + _READ_ACCESS.format())
+    return caught(_opened(store, thumbprint, key) + _READ_ACCESS.format())
 
 
-def give_access(store: str, thumbprint: str, sddl: str, *, provider: str, container: str, cng: bool) -> str:
+def give_access(store: str, thumbprint: str, sddl: str, key: Key) -> str:
     """Sets who may use the key of a certificate, and tells what was read back (``access``).
 
     Raises:
         HostError: a name cannot be passed.
     """
-    body = _opened(store, thumbprint, provider, container, cng=cng)
+    body = _opened(store, thumbprint, key)
     return caught(body + _WRITE_ACCESS.format(sddl=quote(sddl)) + _READ_ACCESS.format())
 
 
-def _opened(store: str, thumbprint: str, provider: str, container: str, *, cng: bool) -> str:
-    if cng:
-        body = _OPEN_CNG.format(container=quote(container), provider=quote(provider))
+def _opened(store: str, thumbprint: str, key: Key) -> str:
+    if key.kind == "ksp":
+        body = _OPEN_CNG.format(container=quote(key.container or ""), provider=quote(key.provider or ""))
     else:
         body = OPEN_CERTIFICATE.format(store=quote(store), thumbprint=quote(thumbprint)) + _OPEN_LEGACY
-    return body + _KEY_FILE.format(folder=quote(CNG_KEYS if cng else MACHINE_KEYS))
+    return body + _KEY_FILE.format(folder=quote(CNG_KEYS if key.kind == "ksp" else MACHINE_KEYS))
+
+
+def resolve_accounts() -> str:
+    """Tells the SIDs of the accounts whose names the script reads, one a line, from its input (``sids``); of a name
+    that is not known here it tells nothing between the blanks.
+    """
+    return caught(_RESOLVE + _TELL.format(name="sids", value="$v"))
 
 
 def copy_key(thumbprint: str, provider: str, *, exchange: bool, exportable: bool) -> str:
@@ -157,6 +184,7 @@ def copy_key(thumbprint: str, provider: str, *, exchange: bool, exportable: bool
         open=OPEN_CERTIFICATE.format(store="'My'", thumbprint=quote(thumbprint)),
         record=_RECORD.format(store=quote(FORMER)),
         staged=quote(STAGED),
+        thumbprint=quote(thumbprint),
         acl=_ONLY_ADMINISTRATORS,
         provider=quote(provider),
         modifiers=f" {quote(modifiers)}" if modifiers else "",
@@ -175,11 +203,12 @@ def record_key(thumbprint: str, store: str) -> str:
     return caught(f"{opened}if($e.Count -eq 1){{\n{record}'keyprovider exitrecorded 0'\n}}\n")
 
 
-def drop_keys(thumbprint: str, keys: list[tuple[str, tuple[str, str] | None]]) -> str:
-    """Removes what stands aside: for each the container, when one is given, and then the record of it.
+def drop_keys(thumbprint: str, keys: Sequence[tuple[str, tuple[str, str] | None]]) -> str:
+    """Removes what stands aside: for each the container, when one is given, and then the record of it; and stores that
+    are empty then.
 
     A container that is gone already (NTE_BAD_KEYSET) counts as removed; a record stays when its container could not be
-    removed. ``exitkeya``, ``exitstorea`` and, of the second, ``exitkeyb``, ``exitstoreb`` are certutil's codes. Stores that are empty go as well.
+    removed. ``exitkeya``, ``exitstorea`` and, of the second, ``exitkeyb``, ``exitstoreb`` are certutil's codes.
 
     Args:
         thumbprint: the certificate.
@@ -189,20 +218,17 @@ def drop_keys(thumbprint: str, keys: list[tuple[str, tuple[str, str] | None]]) -
         HostError: a name cannot be passed.
     """
     body = _CLEAN
-    for number, (store, container) in enumerate(keys):
+    for letter, (store, container) in zip("ab", keys, strict=False):
         forget = (
             f"{native_call('certutil.exe', '-delstore', store, thumbprint)}\n"
-            f"'keyprovider exitstore{'ab'[number]} '+$LASTEXITCODE\n"
+            f"'keyprovider exitstore{letter} '+$LASTEXITCODE\n"
         )
         if container:
             provider, name = container
-            body += (
+            forget = (
                 f"{native_call('certutil.exe', '-csp', provider, '-delkey', name)}\n"
-                f"$r=$LASTEXITCODE\n'keyprovider exitkey{'ab'[number]} '+$r\n"
+                f"$r=$LASTEXITCODE\n'keyprovider exitkey{letter} '+$r\n"
                 f"if($r -eq 0 -or $r -eq {NTE_BAD_KEYSET - (1 << 32)}){{\n{forget}}}\n"
             )
-        else:
-            body += forget
-        delete = native_call("reg.exe", "delete", certificates_key(store).rpartition("\\")[0], "/f")
-        body += _DROP_EMPTY.format(store=quote(store), delete=delete)
-    return locked(DIRECTORY, body)
+        body += forget
+    return locked(DIRECTORY, body + _DROP_EMPTY)

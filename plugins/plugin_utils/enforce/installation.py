@@ -40,6 +40,9 @@ from ..record import Certificate, Source
 from .holdings import QUERY_STORES, read_holdings, remove_saved, stores_of, words_of
 from .proof import prove
 
+NTE_BAD_KEYSET = 0x80090016
+"""certutil -delkey of a container that is gone (winerror.h; seen on Server 2025)."""
+
 _STEP = "certreq -accept"
 _PROPERTIES = "certutil -repairstore"
 
@@ -220,10 +223,17 @@ def refuse_faults(name: str, certificate: Certificate, provider: str, state: str
         )
 
 
-def set_properties(host: WindowsHost, name: str, thumbprint: str, inf: bytes) -> tuple[Holdings, str]:
+def set_properties(host: WindowsHost, name: str, thumbprint: str, inf: bytes, aside: str = "") -> tuple[Holdings, str]:
     """Let certutil write properties of a certificate of My, and read the stores back.
 
     certutil documents the file as ``-repairstore STORE ID PropertyInfFile``.
+
+    Args:
+        host: where it is.
+        name: the host's name, for messages.
+        thumbprint: the certificate.
+        inf: the properties.
+        aside: statements that print further stores.
 
     Returns:
         what was read back, and what to say when it is not as expected.
@@ -231,7 +241,7 @@ def set_properties(host: WindowsHost, name: str, thumbprint: str, inf: bytes) ->
     Raises:
         EnrolmentError, HostError: the script did not run to its end, or the connection broke.
     """
-    body = _REPAIR.format(thumbprint=quote(thumbprint)) + QUERY_STORES
+    body = _REPAIR.format(thumbprint=quote(thumbprint)) + QUERY_STORES + aside
     answer = run(host, name, framed(body), inf, "Whether the properties were written is not known")
     code = answer.codes.get("exitrepair")
     if answer.error or code is None:

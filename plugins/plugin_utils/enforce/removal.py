@@ -3,7 +3,8 @@
 """Archive a certificate, or remove it together with its private key.
 
 The key container goes first: the certificate in the store is the only record of which container is its own, so that a
-run that was cut between the two finds it again.
+run that was cut between the two finds it again. Keys that a conversion has left beside it go before it, each with its
+record.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 from ..audit.certificates import normalise_thumbprint
+from ..enrolment.conversion import Aside, same_container
 from ..enrolment.hresult import explain
 from ..enrolment.hresult import shown as shown_code
 from ..enrolment.inf import properties_inf
@@ -25,11 +27,10 @@ from ..lync.assignments import ADMINISTRATION, check, state_of
 from ..lync.cmdlets import reading_script
 from ..profiles.model import Profile
 from ..record import Certificate, EvidenceError
+from .conversion_scripts import QUERY_ASIDE
+from .conversion_steps import aside_of, drop
 from .holdings import QUERY_STORES, read_holdings, remove_saved, stores_of, words_of
-from .installation import differences, interrupted, run, set_properties, text_of
-
-NTE_BAD_KEYSET = 0x80090016
-"""certutil -delkey of a container that is gone (winerror.h; seen on Server 2025)."""
+from .installation import NTE_BAD_KEYSET, differences, interrupted, run, set_properties, text_of
 
 _STEP = "removal"
 
@@ -129,30 +130,32 @@ def remove(host: WindowsHost, name: str, wish: RemovalWish, *, check_mode: bool)
         EnrolmentError: Lync uses it, another certificate uses its key, or it could not be removed; tells what was done.
         HostError: the host could not be read, or the connection broke.
     """
-    before = read_holdings(host, name)
+    before = read_holdings(host, name, QUERY_ASIDE)
     held = find(before.my if wish.store == "My" else before.pending, wish.thumbprint)
-    if held is None:
+    aside = aside_of(before, wish.thumbprint) if wish.store == "My" else ()
+    if held is None and not aside:
         return {**_result(wish, before, []), "changed": False, "certificates": [], "diff": []}
     warnings = refuse_used(host, name, wish.thumbprint, at=wish.at) if wish.store == "My" else []
     container = None
-    if wish.remove_key:
+    if held and wish.remove_key:
         container, note = removable_key(held.key)
         warnings += [note] if note else []
         _refuse_shared(name, held, before, deleting=container is not None)
-    requests = sorted(before.saved_of(public_key_of(held.der))) if wish.store == "Request" and held.der else []
-    after = before if check_mode else _delete(host, name, wish, held, container, requests)
+    others = [(one, _other_container(one, held, before, wish, warnings)) for one in aside]
+    requests = sorted(before.saved_of(public_key_of(held.der))) if wish.store == "Request" and held and held.der else []
+    after = before if check_mode else _carried_out(host, name, wish, held, container, others, requests)
     result = _result(wish, after, warnings)
+    gone = dict.fromkeys(each for each in (*(other for _one, other in others), container) if each)
     result["removed"] = {
         "certificates": [wish.thumbprint],
-        "containers": [{"provider": container[0], "container": container[1]}] if container else [],
+        "containers": [{"provider": provider, "container": each} for provider, each in gone],
         "requests": requests,
     }
-    return {
-        **result,
-        "changed": True,
-        "certificates": [],
-        "diff": differences(wish.thumbprint, text_of(held), "", requests, wish.store),
-    }
+    stores = [(one.store, one.certificate) for one in aside] + ([(wish.store, held)] if held else [])
+    diff = [
+        each for store, one in stores for each in differences(wish.thumbprint, text_of(one), "", [], store)
+    ] + differences(wish.thumbprint, "", "", requests)
+    return {**result, "changed": True, "certificates": [], "diff": diff}
 
 
 def take_back(host: WindowsHost, name: str, certificate: Certificate) -> str:
@@ -209,16 +212,77 @@ def refuse_used(host: WindowsHost, name: str, thumbprint: str, *, at: datetime) 
     return []
 
 
+def _sharers(certificate: Certificate, holdings: Holdings) -> str:
+    """The other certificates that use the same container, or have used it before a conversion."""
+    others = sharers(certificate, replace(holdings, my=(*holdings.my, *holdings.aside)))
+    return ", ".join(dict.fromkeys(f"{other.thumbprint} ({other.subject or 'no subject'})" for other in others))
+
+
 def _refuse_shared(name: str, held: Certificate, holdings: Holdings, *, deleting: bool) -> None:
-    others = sharers(held, holdings) if deleting else []
-    if others:
-        shared = ", ".join(f"{other.thumbprint} ({other.subject or 'no subject'})" for other in others)
+    shared = _sharers(held, holdings) if deleting else ""
+    if shared:
         raise EnrolmentError(
             f"The key container {held.key.container!r} of {held.thumbprint} on {name} is used by others, too: {shared}."
             " Nothing was removed.",
             place=_STEP,
             remedy="Set 'remove_key' to false to remove the certificate alone, or remove the others first.",
         )
+
+
+def _other_container(
+    one: Aside, held: Certificate | None, holdings: Holdings, wish: RemovalWish, warnings: list[str]
+) -> tuple[str, str] | None:
+    """The container of a key beside that of the certificate, when it is to go; a warning tells why it stays."""
+    if held and same_container(one.key, held.key):
+        return None
+    container, note = removable_key(one.key)
+    if container is None:
+        warnings += [note] if note else []
+        return None
+    shared = _sharers(one.certificate, holdings)
+    if wish.remove_key and not shared:
+        return container
+    why = f"because others use it, too: {shared}" if shared else "as 'remove_key' says; nothing records it any more"
+    warnings.append(
+        f"Another key of the certificate, which a conversion left in the container {container[1]!r} of {container[0]},"
+        f" was kept, {why}."
+    )
+    return None
+
+
+def _carried_out(
+    host: WindowsHost,
+    name: str,
+    wish: RemovalWish,
+    held: Certificate | None,
+    container: tuple[str, str] | None,
+    others: list[tuple[Aside, tuple[str, str] | None]],
+    requests: list[str],
+) -> Holdings:
+    """Remove the other keys, then the certificate, which tells a run that comes after a cut what is left."""
+    after = Holdings()
+    told = ""
+    for one, other in others:
+        try:
+            # One at a time: the names of two containers may be longer than a script can be.
+            after = drop(host, name, wish.thumbprint, [(one, other is not None)])
+        except EnrolmentError as exc:
+            state = f" The certificate {wish.thumbprint} is still in My." if held else ""
+            raise EnrolmentError(
+                f"{exc.message}{told}{state}",
+                place=exc.place,
+                remedy="Use an account that is a local administrator, and run it again; or set 'remove_key' to false to"
+                " remove the certificate and its records alone.",
+            ) from exc
+        told += (
+            f" The {'key' if other else 'record of the key'} {one.key.container!r} of {one.key.provider} was removed."
+        )
+    if held is None:
+        return after
+    try:
+        return _delete(host, name, wish, held, container, requests)
+    except EnrolmentError as exc:
+        raise EnrolmentError(f"{exc.message}{told}", place=exc.place, remedy=exc.remedy) from exc
 
 
 def _statements(store: str, thumbprint: str, container: tuple[str, str] | None, requests: list[str]) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 
 from ..evidence import der
 from ..evidence.extensions import SUBJECT_ALT_NAME, TEMPLATE
@@ -96,20 +97,27 @@ def identity(wish: RequestWish) -> str:
     return hashlib.sha256(request_inf(wish, with_friendly_name=False)).hexdigest()[:_IDENTITY_LENGTH]
 
 
-def properties_inf(friendly_name: str | None = None, archived: bool | None = None) -> bytes:
+def properties_inf(
+    friendly_name: str | None = None, archived: bool | None = None, key: Sequence[str] | None = None
+) -> bytes:
     """The file for ``certutil -repairstore STORE ID FILE`` that sets properties of a certificate of a store.
 
-    The form is that of certutil's usage text: 11 is CERT_FRIENDLY_NAME_PROP_ID, 19 is CERT_ARCHIVED_PROP_ID, which
-    ``Empty`` adds and an empty value removes.
+    The form is that of certutil's usage text: 2 is CERT_KEY_PROV_INFO_PROP_ID, 11 is CERT_FRIENDLY_NAME_PROP_ID, 19 is
+    CERT_ARCHIVED_PROP_ID, which ``Empty`` adds and an empty value removes.
 
     Args:
         friendly_name: the new name; ``None`` leaves it.
         archived: the new state; ``None`` leaves it.
+        key: the parts of the reference to the private key, such as ``Container=...``; ``None`` leaves it.
 
     Raises:
         EnrolmentError: the name cannot be written.
     """
     lines: list[_Line] = []
+    if key is not None:
+        lines.append(("2", _quoted("{text}")))
+        lines += [(_MULTIPLE, _quoted(f"{part}&")) for part in key[:-1]]
+        lines.append((_MULTIPLE, _quoted(key[-1])))
     if friendly_name is not None:
         lines.append(("11", _quoted("{text}" + checked_friendly_name(friendly_name))))
     if archived is not None:

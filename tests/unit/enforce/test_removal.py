@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import timedelta
 
 import pytest
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.conversion_scripts import FORMER, STAGED
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.removal import (
     RemovalWish,
     archive,
@@ -19,6 +21,7 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.lync.cmdlets import COLUMNS
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.profiles.library import load
 from installed_host import AT, IDENTITY, KSP, SCHANNEL, FakeHost, Held, cng, csr_of, failing, issued, key_in, stopping
+from lab.formats.serialized import reg_query
 
 LYNC = load("lync_2013")
 OLD = issued("old.contoso.example")
@@ -255,3 +258,170 @@ def test_a_thumbprint_is_taken_however_it_was_copied():
     assert checked_thumbprint(spaced) == OLD.thumbprint
     with pytest.raises(EnrolmentError, match="40 hexadecimal digits"):
         checked_thumbprint("'; exit")
+
+
+class Converted(FakeHost):
+    """A host with the stores in which conversions record other keys of certificates."""
+
+    def __init__(self, my=(), former=(), staged=()):
+        super().__init__(my=my)
+        self.aside = {FORMER: list(former), STAGED: list(staged)}
+        self.containers |= {(held.key.provider, held.key.container) for held in (*former, *staged)}
+        self.done = []
+        self.faults |= {"read": Converted._read, "delkey": Converted._delete_key, "delstore": Converted._forget}
+
+    def _read(self, script, data):
+        output = FakeHost._query(self, script, data)
+        for store, stored in self.aside.items():
+            if stored and f"\\{store}\\Certificates" in script:
+                output += reg_query({held.thumbprint: held.blob for held in stored}, store)
+        return output
+
+    def _delete_key(self, script, data):
+        output = FakeHost._delkey(self, script, data)
+        self.done.append(re.findall(r"'-delkey' '([^']+)'", script)[0])
+        return output if "exitkeya" not in script else output.replace("exitkey ", "exitkeya ")
+
+    def _forget(self, script, data):
+        [(store, thumbprint)] = re.findall(r"'-delstore' '(\w+)' '(\w+)'", script)
+        self.done.append(store)
+        if store not in self.aside:
+            return FakeHost._delstore(self, script, data)
+        self.aside[store] = [held for held in self.aside[store] if held.thumbprint != thumbprint]
+        return "keyprovider exitstorea 0\r\n"
+
+
+NOW = Held(OLD, key_in(container="te-new"), "Old")
+THEN = Held(OLD, cng("tq-old"), "Old")
+FORMER_KEY = {"provider": KSP, "container": "tq-old"}
+PRESENT_KEY = {"provider": SCHANNEL, "container": "te-new"}
+
+
+def test_the_key_that_a_conversion_left_goes_before_the_certificate():
+    host = Converted([NOW], [THEN])
+    predicted = gone(host, check=True)
+    assert host.done == []
+    result = gone(host)
+    assert predicted == result
+    assert result["removed"]["containers"] == [FORMER_KEY, PRESENT_KEY]
+    assert host.done == ["tq-old", FORMER, "te-new", "My"]
+    assert (host.my, host.aside[FORMER], host.containers) == ([], [], set())
+    assert [each["before_header"].split("\\")[0] for each in result["diff"]] == [FORMER, "My"]
+    assert not gone(host)["changed"]
+
+
+def test_a_record_of_the_key_in_use_goes_without_its_container_which_goes_with_the_certificate():
+    host = Converted([NOW], [THEN], [Held(OLD, key_in(SCHANNEL.upper(), container="TE-NEW"))])
+    result = gone(host)
+    assert result["removed"]["containers"] == [FORMER_KEY, PRESENT_KEY]
+    assert sorted(host.done[:-2]) == sorted(["tq-old", FORMER, STAGED])
+    assert host.done[-2:] == ["te-new", "My"]
+
+
+@pytest.mark.parametrize("cut", range(4))
+def test_a_removal_that_was_cut_is_finished(cut):
+    host = Converted([NOW], [THEN])
+    whole = dict(host.faults)
+
+    def cutting(step):
+        def work(fake, script, data):
+            if len(fake.done) == cut:
+                raise HostUnreachable("It broke.", remedy="Check the network.")
+            return step(fake, script, data)
+
+        return work
+
+    host.faults |= {name: cutting(whole[name]) for name in ("delkey", "delstore")}
+    with pytest.raises(HostUnreachable, match="is not known"):
+        gone(host)
+    assert len(host.done) == cut
+    assert host.my
+    host.faults = whole
+    assert gone(host)["changed"]
+    assert (host.my, host.aside[FORMER], host.containers) == ([], [], set())
+
+
+def test_what_stands_aside_goes_when_the_certificate_is_gone_already():
+    host = Converted([], [THEN], [NOW])
+    result = gone(host)
+    assert result["changed"]
+    assert result["removed"]["containers"] == [FORMER_KEY, PRESENT_KEY]
+    assert host.containers == set()
+    assert "My" not in host.done
+    assert not gone(host)["changed"]
+
+
+def test_keys_that_are_to_stay_lose_their_record_which_is_told():
+    host = Converted([NOW], [THEN])
+    result = gone(host, remove_key=False)
+    assert host.done == [FORMER, "My"]
+    assert result["removed"]["containers"] == []
+    assert len(host.containers) == 2
+    [warning] = result["warnings"]
+    assert "'tq-old'" in warning
+    assert KSP in warning
+    assert "'remove_key'" in warning
+
+
+@pytest.mark.parametrize("where", ["my", "former"])
+def test_a_key_beside_the_certificate_that_others_use_stays(where):
+    other = Held(issued(), cng("TQ-OLD"))
+    host = Converted([NOW, other] if where == "my" else [NOW], [THEN] if where == "my" else [THEN, other])
+    result = gone(host)
+    assert (KSP, "tq-old") in host.containers
+    assert result["removed"]["containers"] == [PRESENT_KEY]
+    assert other.thumbprint in result["warnings"][0]
+    assert host.aside[FORMER] == ([other] if where == "former" else [])
+
+
+def test_the_former_key_of_another_certificate_is_not_deleted():
+    other = Held(issued(), key_in(container="te-new"))
+    host = Converted([NOW, Held(issued(), key_in(container="te-2"))], [other])
+    assert other.thumbprint in refused(host).message
+    assert host.done == []
+
+
+def test_a_key_in_hardware_beside_the_certificate_is_left_with_a_note():
+    host = Converted([NOW], [Held(OLD, key_in("Microsoft Platform Crypto Provider", 0, "tpm", key_spec=0))])
+    result = gone(host)
+    assert "hardware" in result["warnings"][0]
+    assert host.done == [FORMER, "te-new", "My"]
+
+
+def test_a_key_beside_the_certificate_that_could_not_be_deleted_keeps_both():
+    host = Converted([NOW], [THEN])
+    host.faults["delkey"] = failing("keyprovider exitkeya -2146893808\r\n")
+    host.faults["delstore"] = failing("")
+    error = refused(host)
+    assert "0x80090010" in error.message
+    assert "still in My" in error.message
+    assert "'remove_key'" in error.remedy
+    assert host.my
+
+
+def test_what_was_removed_before_a_failure_is_told():
+    host = Converted([NOW], [THEN])
+    delete = host.faults["delstore"]
+    host.faults["delstore"] = lambda fake, script, data: (
+        delete(fake, script, data) if FORMER in script else "keyprovider exitstore -2147024891\r\n"
+    )
+    message = refused(host).message
+    assert "still in My" in message
+    assert "The key 'tq-old'" in message
+
+
+def test_archiving_and_pending_requests_leave_what_stands_aside():
+    host = Converted([NOW], [THEN])
+    archive(host, "fe01", wish(), LYNC, check_mode=False)
+    assert not gone(host, store="Request")["changed"]
+    assert host.done == []
+    assert host.aside[FORMER] == [THEN]
+
+
+def test_each_script_takes_the_longest_name_of_a_container():
+    """MAX_PATH characters (CryptAcquireContext), each of which has to be doubled."""
+    stored = [Held(OLD, key_in(container=sign + "'" * 259)) for sign in "abc"]
+    host = Converted(stored[:1], stored[1:2], stored[2:])
+    done = "keyprovider exitkey 0\r\nkeyprovider exitkeya 0\r\n"
+    host.faults["delkey"] = failing(done)
+    assert len(gone(host)["removed"]["containers"]) == 3
