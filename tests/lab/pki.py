@@ -130,17 +130,18 @@ class Authority:
         """The authority's own certificate, self-signed."""
         return self._issued
 
-    def issue(self, wanted: Wanted) -> Issued:
-        """A certificate signed by this authority."""
+    def issue(self, wanted: Wanted, key: PrivateKey | None = None) -> Issued:
+        """A certificate signed by this authority, of a key of its pool unless one is given."""
         self._requests += 1
-        return _build(wanted, self._pool.take(wanted.key), self.name, self._issued.key, _serial(wanted, self._requests))
+        key = key or self._pool.take(wanted.key)
+        return _build(wanted, key, self.name, self._issued.key, _serial(wanted, self._requests))
 
 
-def self_signed(wanted: Wanted, pool: KeyPool) -> Issued:
+def self_signed(wanted: Wanted, pool: KeyPool, key: PrivateKey | None = None) -> Issued:
     """A certificate that is its own issuer."""
     name = x509.Name.from_rfc4514_string(wanted.subject)
     digest = hashlib.sha256(wanted.subject.encode()).digest()[:15]
-    return _build(wanted, pool.take(wanted.key), name, None, serial=int.from_bytes(digest, "big"))
+    return _build(wanted, key or pool.take(wanted.key), name, None, serial=int.from_bytes(digest, "big"))
 
 
 def _serial(wanted: Wanted, number: int) -> int:

@@ -53,6 +53,7 @@ r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
         os: 6.3.9600
         language: en              # en de fr es zh ja
         powershell: "4.0"         # 2.0 3.0 4.0 5.1
+        framework: "4.8"          # .NET Framework; default: what Windows has from its setup; 2.0: without 3.5
         utc_offset: 0             # hours
         console: utf-8            # oem: console tools print in the OEM code page although the client asked for UTF-8
         connection: psrp          # as in lab
@@ -96,7 +97,10 @@ r"""A scenario: a YAML file that says which Windows hosts the lab simulates.
                 provider: null    # any of these instead: provider, type, spec, container, flags, machine
                 recorded: true    # false: no property 2
                 missing: false    # true: the container is gone
-                exportable: false
+                exportable: false # true; plaintext: a key of CNG may be exported in the clear, too
+                access: default   # who may use it: lync (the services; what assigned ones have), default, or SDDL
+              shared: ...         # a name: the other hosts that say it have the same certificate and key
+              shared_key: ...     # a name: the other certificates that say it have the same key
               assigned: [Default, WebServicesInternal]
               defect: truncated   # flipped, garbled, empty
               key_name: ...       # of the registry key, when other than the thumbprint
@@ -120,6 +124,7 @@ from .host.build import Workshop, certificates
 from .host.fields import Fields, ScenarioError
 from .host.machine import OEM_CODE_PAGES, SUPPORTED_POWERSHELL, Account, Machine
 from .host.store import without_key
+from .lync.access import grant
 from .lync.deployment import Replication
 from .lync.journal import commanded
 from .lync.role import LyncRole
@@ -284,7 +289,7 @@ _HOST_FIELDS = (
     *_SHARED_FIELDS,
     *("roles", "address", "os", "language", "powershell", "utc_offset", "console"),
     *("inventory_password", "offline", "accounts", "lync", "deny", "faults", "max_envelope", "stores"),
-    *("disk_full", "clock_offset", "untrusted"),
+    *("disk_full", "clock_offset", "untrusted", "framework"),
     *("domain_controller", "ad_tools", "variables"),
 )
 
@@ -337,13 +342,15 @@ def _host(entry: Fields, name: str, workshop: Workshop, number: int) -> HostPlan
         deny=frozenset(entry.texts("deny", among=_DENIABLE)),
         disk_full=entry.flag("disk_full"),
         oem_console=entry.text("console", "utf-8", among=("utf-8", "oem")) == "oem",
+        framework=entry.text("framework", ""),
     )
     if machine.os_version.count(".") != 2:
         raise ScenarioError(f"{entry.place}: os is {machine.os_version!r}; it must be a version such as 6.3.9600")
     machine.accounts = {**_accounts(entry)}
     machine.accounts.setdefault(user, Account(password))
-    assigned = _stores(entry, machine, workshop)
+    assigned, services = _stores(entry, machine, workshop)
     machine.lync = _lync(entry, machine, assigned)
+    _let_services_use(entry, machine, services)
     plan = HostPlan(
         machine=machine,
         address=entry.text("address", f"127.0.{1 + (number - 1) // 250}.{(number - 1) % 250 + 1}"),
@@ -374,9 +381,14 @@ def _accounts(entry: Fields) -> dict[str, Account]:
     return accounts
 
 
-def _stores(entry: Fields, machine: Machine, workshop: Workshop) -> list[tuple[str, str]]:
-    """Fill the stores of a machine; returns the Lync usages with the thumbprints that they are assigned to."""
-    assigned = []
+def _stores(entry: Fields, machine: Machine, workshop: Workshop) -> tuple[list[tuple[str, str]], dict[str, bool]]:
+    """Fill the stores of a machine.
+
+    Returns the Lync usages with the thumbprints that they are assigned to, and by thumbprint whether the services may
+    use the key, as far as the scenario says so.
+    """
+    assigned: list[tuple[str, str]] = []
+    services: dict[str, bool] = {}
     machine.stores = {name: [] for name in ("CA", "MY", "REQUEST", "ROOT")}
     untrusted = entry.texts("untrusted", among=tuple(workshop.authorities))
     for identifier, (authority, _crl) in workshop.authorities.items():
@@ -394,7 +406,21 @@ def _stores(entry: Fields, machine: Machine, workshop: Workshop) -> list[tuple[s
             machine.hold_key(made.stored)
             if made.stored.issued:
                 assigned += [(use, made.stored.issued.thumbprint) for use in made.assigned]
-    return assigned
+                if made.services is not None:
+                    services[made.stored.issued.thumbprint] = made.services
+    return assigned, services
+
+
+def _let_services_use(entry: Fields, machine: Machine, services: dict[str, bool]) -> None:
+    if machine.lync is None:
+        if any(services.values()):
+            raise ScenarioError(f"{entry.place}: the services of Lync may use a key, but the host has no lync")
+        return
+    assigned = {thumbprint: True for _use, thumbprint in machine.lync.assignments}
+    for thumbprint, may in {**assigned, **services}.items():
+        stored = machine.find(thumbprint)
+        if may and stored:
+            grant(machine, machine.container_of(stored.key))
 
 
 def _lync(entry: Fields, machine: Machine, assigned: list[tuple[str, str]]) -> LyncRole | None:

@@ -6,24 +6,28 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 
 from .. import pki
+from .access import BadSddl, parse
 from .fields import Fields, ScenarioError
+from .keys import FRESH_CNG, FRESH_LEGACY, PASSPORT_KSP, PLATFORM_KSP, SMART_CARD_PROVIDERS, SOFTWARE_KSP
 from .store import CRYPT_MACHINE_KEYSET, KeyReference, StoredCertificate, blob_of, damaged
 
 HOLDERS: dict[str, tuple[str, int, int]] = {
     "base": ("Microsoft Base Cryptographic Provider v1.0", 1, 1),
     "strong": ("Microsoft Strong Cryptographic Provider", 1, 1),
     "enhanced": ("Microsoft Enhanced Cryptographic Provider v1.0", 1, 1),
-    "smart_card": ("Microsoft Base Smart Card Crypto Provider", 1, 1),
+    "smart_card": (SMART_CARD_PROVIDERS[0], 1, 1),
     "schannel": ("Microsoft RSA SChannel Cryptographic Provider", 12, 1),
     "dss": ("Microsoft Enhanced DSS and Diffie-Hellman Cryptographic Provider", 13, 2),
     "aes": ("Microsoft Enhanced RSA and AES Cryptographic Provider", 24, 1),
-    "cng": ("Microsoft Software Key Storage Provider", 0, 0),
-    "tpm": ("Microsoft Platform Crypto Provider", 0, 0),
-    "smart_card_ksp": ("Microsoft Smart Card Key Storage Provider", 0, 0),
+    "cng": (SOFTWARE_KSP, 0, 0),
+    "vsm": (SOFTWARE_KSP, 0, 0),
+    "tpm": (PLATFORM_KSP, 0, 0),
+    "smart_card_ksp": (SMART_CARD_PROVIDERS[1], 0, 0),
+    "passport": (PASSPORT_KSP, 0, 0),
     "hsm": ("nCipher Security World Key Storage Provider", 0, 0),
 }
 """Short names of key holders: provider, provider type and the usual key spec (``certutil -csplist`` transcripts)."""
@@ -31,7 +35,7 @@ HOLDERS: dict[str, tuple[str, int, int]] = {
 DEFECTS = ("truncated", "flipped", "garbled", "empty")
 _NAMES = (
     *("id", "subject", "san", "key", "template", "validity", "signature", "eku", "cdp", "friendly_name"),
-    *("archived", "assigned", "defect", "issuer", "key_name", "algorithm"),
+    *("archived", "assigned", "defect", "issuer", "key_name", "algorithm", "shared", "shared_key"),
 )
 _V1_TEMPLATES = ("WebServer", "Machine", "DomainController", "User", "SubCA", "Administrator", "EFS")
 
@@ -44,6 +48,10 @@ class Workshop:
     """By identifier: the authority and its CRL distribution point."""
     pool: pki.KeyPool
     clock: datetime
+    shared: dict[str, pki.Issued] = field(default_factory=dict)
+    """Certificates that several hosts have, by the name in the scenario."""
+    shared_keys: dict[str, pki.PrivateKey] = field(default_factory=dict)
+    """Keys that several certificates have."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,8 @@ class Made:
 
     stored: StoredCertificate
     assigned: Sequence[str]
+    services: bool | None
+    """Whether the services of Lync may use the key; None: when it is assigned."""
 
 
 def certificates(workshop: Workshop, entries: Sequence[Fields], fqdn: str) -> Iterator[Made]:
@@ -100,10 +110,10 @@ def _certificate(workshop: Workshop, entry: Fields, fqdn: str, number: int) -> M
         template=template,
     )
     try:
-        issued = authority.issue(wanted) if authority else pki.self_signed(wanted, workshop.pool)
+        issued = _issued(entry, workshop, authority, wanted)
     except ValueError as exc:
         raise ScenarioError(f"{entry.place}: {exc}") from exc
-    key = _key(entry, identifier or subject, fqdn, number, template)
+    key, services = _key(entry, identifier or subject, fqdn, number, template)
     archived = entry.flag("archived")
     blob = blob_of(issued, key, friendly_name=entry.optional_text("friendly_name"), originator=fqdn, archived=archived)
     defect = entry.optional_text("defect")
@@ -120,7 +130,21 @@ def _certificate(workshop: Workshop, entry: Fields, fqdn: str, number: int) -> M
     )
     assigned = entry.texts("assigned")
     entry.done()
-    return Made(made, assigned)
+    return Made(made, assigned, services)
+
+
+def _issued(entry: Fields, workshop: Workshop, authority: pki.Authority | None, wanted: pki.Wanted) -> pki.Issued:
+    """``shared``: the certificate of this name that another host has; ``shared_key``: one of the key of this name."""
+    name, key_name = entry.optional_text("shared"), entry.optional_text("shared_key")
+    if name and name in workshop.shared:
+        return workshop.shared[name]
+    key = workshop.shared_keys.get(key_name) if key_name else None
+    issued = authority.issue(wanted, key) if authority else pki.self_signed(wanted, workshop.pool, key)
+    if name:
+        workshop.shared[name] = issued
+    if key_name:
+        workshop.shared_keys[key_name] = issued.key
+    return issued
 
 
 def _usages(entry: Fields) -> tuple[str, ...] | None:
@@ -167,17 +191,26 @@ def _template(entry: Fields) -> pki.Template | None:
     return template
 
 
-def _key(entry: Fields, name: str, fqdn: str, number: int, template: pki.Template | None) -> KeyReference | None:
-    """The key of a certificate: ``null`` for none, else a mapping; without either the key is in the SChannel CSP."""
+def _key(
+    entry: Fields, name: str, fqdn: str, number: int, template: pki.Template | None
+) -> tuple[KeyReference | None, bool | None]:
+    """The key of a certificate: ``null`` for none, else a mapping; without either the key is in the SChannel CSP.
+
+    And whether the services of Lync may use it, see :class:`Made`.
+    """
     given = entry.inner("key") if "key" in entry else Fields({}, f"{entry.place}: key")
     if given is None:
-        return None
+        return None, None
     holder = given.text("holder", "schannel", among=tuple(HOLDERS))
     provider, kind, spec = HOLDERS[holder]
     place = entry.place.rpartition(": ")[2]
     guid = uuid.uuid5(uuid.NAMESPACE_URL, f"{fqdn}/{place}/{name}/{number}")
     container = f"te-{template.name}-{guid}" if template else f"{{{str(guid).upper()}}}"
     flags = CRYPT_MACHINE_KEYSET if given.flag("machine", True) else 0
+    exportable = given.take("exportable", False)
+    if exportable not in (True, False, "plaintext"):
+        raise ScenarioError(f"{given.place}: exportable must be true, false or plaintext, not {exportable!r}")
+    access, services = _access(given, spec)
     reference = KeyReference(
         provider=_nullable(given, "provider", provider),
         provider_type=given.number("type", kind),
@@ -186,10 +219,26 @@ def _key(entry: Fields, name: str, fqdn: str, number: int, template: pki.Templat
         flags=given.number("flags", flags),
         recorded=given.flag("recorded", True),
         missing=given.flag("missing"),
-        exportable=given.flag("exportable"),
+        exportable=bool(exportable),
+        plaintext=exportable == "plaintext",
+        isolated=holder == "vsm",
+        access=access,
     )
     given.done()
-    return reference
+    return reference, services
+
+
+def _access(given: Fields, spec: int) -> tuple[str, bool | None]:
+    """``lync``, ``default`` or SDDL; without it the services of Lync may use the key of an assigned certificate."""
+    access = given.optional_text("access")
+    if access in (None, "lync"):
+        return "", True if access else None
+    if access == "default":
+        return FRESH_LEGACY if spec else FRESH_CNG, False
+    try:
+        return str(parse(str(access))), False
+    except BadSddl as exc:
+        raise ScenarioError(f"{given.place}: access is {access!r}; it must be lync, default or SDDL") from exc
 
 
 def _nullable(given: Fields, name: str, default: str) -> str | None:

@@ -20,6 +20,7 @@ from ..powershell.process import run_script
 from ..tools import Call, find_tool, is_windows_tool
 from ..wire.host import Execution
 from . import files
+from .events import Event
 from .machine import Machine
 from .messages import say
 
@@ -32,7 +33,8 @@ _VALUED = ("executionpolicy", "outputformat", "inputformat", "windowstyle", "ver
 
 
 def execute(machine: Machine, command_line: str, stdin: bytes, user: str) -> Execution:
-    """Run what WinRM hands to cmd.exe."""
+    """Run what WinRM hands to cmd.exe (winrshost.exe starts ``cmd.exe /C`` with the line, as process lists show)."""
+    machine.events.append(Event.process(f"cmd.exe /C {command_line}", user))
     if len(command_line) > COMMAND_LINE_LIMIT:
         return _complain(machine, say(machine.language, "too_long"), 1)
     try:
@@ -52,6 +54,7 @@ def _run(machine: Machine, line: str, stdin: bytes, user: str) -> Execution:
         raise NotSimulated("operators and variables of cmd.exe")
     name, *words = split_command_line(line)
     if name.lower() in _POWERSHELL:
+        machine.events.append(Event.process(line, user))
         return powershell_process(machine, words, stdin, user)
     if name.lower() == "type":
         return _type(machine, words)
@@ -71,6 +74,7 @@ def _run(machine: Machine, line: str, stdin: bytes, user: str) -> Execution:
         ):
             raise NotSimulated(f"the command {name}")
         return _complain(machine, say(machine.language, "unknown_command", name), 1)
+    machine.events.append(Event.process(line, user))
     result = tool(Call(machine, words, user, stdin))
     encoding = machine.console_encoding
     return Execution(

@@ -5,6 +5,10 @@ r"""The files of a simulated host. Paths are absolute, with a drive letter, in a
 ``machine.files`` holds a file by its path and a directory that was made by its path with a backslash at the end. The
 directories above a file that a fixture puts there need no entry; ``C:\``, ``C:\Windows``, ``C:\Windows\Temp`` and
 the temporary directory of every user exist from the start and are never removed.
+
+The list of who may read a file or directory is what was set on it, else what it inherits (:func:`access_of`). Those of
+the directories that exist from the start are simplified from what Windows has after its setup. The files of keys are
+those of :mod:`.key_files`.
 """
 
 from __future__ import annotations
@@ -13,11 +17,20 @@ import ntpath
 import re
 
 from ..powershell.errors import NotSimulated
-from .machine import Machine
+from . import key_files
+from .access import Access, parse
+from .machine import Machine, Written
 
 _FROM_THE_START = re.compile(
-    r"c:|c:\\windows|c:\\windows\\(system32|temp)|c:\\users(\\[^\\]+(\\appdata(\\local(\\temp)?)?)?)?", re.I
+    r"c:|c:\\windows|c:\\windows\\(system32|temp)|c:\\users(\\[^\\]+(\\appdata(\\local(\\temp)?)?)?)?"
+    r"|c:\\programdata(\\microsoft(\\crypto(\\keys|\\rsa(\\machinekeys)?|\\dss(\\machinekeys)?)?)?)?",
+    re.I,
 )
+_SYSTEM_AND_ADMINISTRATORS = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
+_EVERYWHERE = _SYSTEM_AND_ADMINISTRATORS + "(A;OICI;0x1200a9;;;BU)"
+_OF_A_PROCESS = "D:(A;;FA;;;SY)(A;;FA;;;BA)"
+"""What a new file gets where it inherits nothing: the list in the token of an administrator, simplified."""
+_PROFILE = re.compile(r"c:\\users\\([^\\]+)", re.I)
 _KNOWN_FORM = re.compile(r"[A-Za-z]:(\\[^\\/:*?\"<>|\x00-\x1f]*[^\\/:*?\"<>|\x00-\x1f .])*\\?")
 _LONGEST = 247
 """Characters; from here on directories, and from 260 on files, depend on the release and its settings (MAX_PATH)."""
@@ -40,6 +53,7 @@ def read(machine: Machine, path: str) -> bytes:
 
     """
     full = full_path(path)
+    _refuse_key(machine, full)
     held = _held(machine, full)
     if held is None:
         _refuse_directory(machine, full)
@@ -56,12 +70,14 @@ def write(machine: Machine, path: str, data: bytes) -> None:
 
     """
     full = full_path(path)
+    _refuse_key(machine, full)
     _refuse_directory(machine, full)
     _need_parent(machine, full)
     if machine.disk_full:
         machine.files[_held(machine, full) or full] = b""
         raise FileFault("There is not enough space on the disk.\r\n", "IOException")
     machine.files[_held(machine, full) or full] = data
+    machine.written.append(Written(full, data, access_of(machine, full)))
 
 
 def make_empty(machine: Machine, path: str) -> None:
@@ -78,7 +94,7 @@ def make_empty(machine: Machine, path: str) -> None:
 
 
 def rename(machine: Machine, source: str, target: str) -> None:
-    """Give a file another name, on the same drive: that needs no space.
+    """Give a file another name, on the same drive: that needs no space. It keeps its access control list.
 
     Raises:
         FileFault: there is no such file or directory, or the name is taken.
@@ -89,13 +105,17 @@ def rename(machine: Machine, source: str, target: str) -> None:
     _need_parent(machine, full)
     if _held(machine, full) is not None or directory_exists(machine, full + "\\"):
         raise FileFault("Cannot create a file when that file already exists.\r\n", "IOException")
+    access = access_of(machine, source)
     remove(machine, source)
     machine.files[full] = data
+    machine.access[full.lower()] = access
+    machine.written.append(Written(full, data, access))
 
 
 def exists(machine: Machine, path: str) -> bool:
     """Whether there is a file (not a directory) of this path."""
-    return _held(machine, full_path(path)) is not None
+    full = full_path(path)
+    return _held(machine, full) is not None or key_files.container_at(machine, full) is not None
 
 
 def remove(machine: Machine, path: str) -> None:
@@ -106,6 +126,7 @@ def remove(machine: Machine, path: str) -> None:
 
     """
     full = full_path(path)
+    _refuse_key(machine, full)
     _refuse_directory(machine, full)
     held = _held(machine, full)
     if held is not None:
@@ -136,8 +157,11 @@ def directories(machine: Machine, path: str) -> list[str]:
     return [names[upper] for upper in sorted(names)]
 
 
-def make_directory(machine: Machine, path: str) -> None:
-    """Make a directory and those above it.
+def make_directory(machine: Machine, path: str, access: str | None = None) -> None:
+    """Make a directory and those above it; one that exists stays as it is.
+
+    :param access: SDDL for each that is made; the reference of CreateDirectory with a DirectorySecurity does not say
+        that one which exists keeps its own, the source of the .NET Framework does.
 
     Raises:
         FileFault: there is no such drive, or a file has the path.
@@ -156,6 +180,60 @@ def make_directory(machine: Machine, path: str) -> None:
             raise NotSimulated(f"a directory beneath the file {step}")
         if not directory_exists(machine, step):
             machine.files[step + "\\"] = b""
+            if access is not None:
+                machine.access[step.lower()] = access
+
+
+def access_of(machine: Machine, path: str) -> str:
+    """Who may do what with a file or a directory, SDDL; of one that is not there, what it would inherit.
+
+    Raises:
+        NotSimulated: a path that the lab does not know.
+    """
+    full = full_path(path)
+    container = key_files.container_at(machine, full)
+    if container is not None:
+        return container.access
+    return str(_access(machine, full, container=directory_exists(machine, full)))
+
+
+def set_access(machine: Machine, path: str, access: Access) -> None:
+    """Set the list of a file or a directory that is there, as SetNamedSecurityInfo does."""
+    full = full_path(path)
+    stored = str(Access(access.of_file().entries, access.protected, automatic=True))
+    container = key_files.container_at(machine, full)
+    if container is not None:
+        machine.containers.give(container, stored)
+    else:
+        machine.access[full.lower()] = stored
+
+
+def _access(machine: Machine, full: str, *, container: bool) -> Access:
+    own = parse(machine.access.get(full.lower()) or _from_the_start(machine, full) or "D:")
+    if own.protected or any("ID" in entry.flags for entry in own.entries):
+        return own
+    above = ntpath.dirname(full).removesuffix("\\")
+    if above == full:
+        return parse(_EVERYWHERE)
+    inherited = _access(machine, above, container=True).handed_down(container=container)
+    if not own.entries and not inherited:
+        return parse(_OF_A_PROCESS)
+    return Access((*own.entries, *inherited), automatic=bool(inherited))
+
+
+def _from_the_start(machine: Machine, full: str) -> str | None:
+    lower = full.lower()
+    profile = _PROFILE.fullmatch(full)
+    if profile:
+        return f"{_SYSTEM_AND_ADMINISTRATORS}(A;OICI;FA;;;{machine.user_sid(profile[1])})"
+    known = {
+        "c:\\windows": _EVERYWHERE,
+        "c:\\windows\\temp": _SYSTEM_AND_ADMINISTRATORS + "(A;OICIIO;FA;;;CO)(A;CI;0x100026;;;BU)",
+    }
+    if lower.startswith(f"{key_files.PROGRAM_DATA.lower()}\\microsoft\\crypto\\"):
+        # "Default permissions for the MachineKeys folders", KB 278381: this folder only.
+        return "D:P(A;;FA;;;BA)(A;;0x12019f;;;WD)"
+    return known.get(lower)
 
 
 def remove_directory(machine: Machine, path: str, *, recursive: bool) -> None:
@@ -204,9 +282,15 @@ def _drop(machine: Machine, full: str, held: list[str]) -> None:
     """Remove entries; the directory in which they were stays."""
     for name in held:
         del machine.files[name]
+        machine.access.pop(name.lower().removesuffix("\\"), None)
     parent = ntpath.dirname(full)
     if not directory_exists(machine, parent):
         machine.files[parent + "\\"] = b""
+
+
+def _refuse_key(machine: Machine, full: str) -> None:
+    if key_files.container_at(machine, full) is not None:
+        raise NotSimulated("the content of the file of a key, and its removal")
 
 
 def _refuse_directory(machine: Machine, full: str) -> None:

@@ -8,12 +8,15 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from ..adcs.model import Authorities
 from ..directory.model import DirectoryRole
-from ..lync.role import LyncRole
+from ..lync.role import LOCAL_GROUPS, LyncRole
 from ..pki import Issued
+from .access import READ_DATA, parse
+from .events import Event
 from .keys import KeyContainer, KeyContainers
 from .store import CRYPT_MACHINE_KEYSET, KeyReference, StoredCertificate
 
@@ -29,6 +32,13 @@ DOMAIN_SID = "S-1-5-21-2718281828-3141592653-1618033988"
 """Of every domain of the lab."""
 
 
+_SHIPPED: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
+    *(((10, 0, 20348), (4, 8)), ((10, 0, 17763), (4, 7, 2)), ((10, 0, 14393), (4, 6, 2))),
+    *(((6, 3), (4, 5, 1)), ((6, 2), (4, 5))),
+)
+"""The .NET Framework that a release of Windows has from its setup."""
+
+
 def bare_name(user: str) -> str:
     r"""A logon name without its domain: ``user`` of ``DOMAIN\\user`` and ``user@domain``."""
     return user.rpartition("\\")[2].partition("@")[0]
@@ -42,6 +52,15 @@ class Account:
     administrator: bool = True
     lync_administrator: bool = True
     """A member of RTCUniversalServerAdmins."""
+
+
+class Written(NamedTuple):
+    """What was written to a file."""
+
+    path: str
+    data: bytes
+    access: str
+    """Who could read it then, SDDL."""
 
 
 @dataclass
@@ -69,6 +88,10 @@ class Machine:
     oem_console: bool = False
     """True: console tools print in the OEM code page although the client asked for 65001."""
     files: dict[str, bytes] = field(default_factory=dict)
+    access: dict[str, str] = field(default_factory=dict)
+    """The access control lists that were set on files and directories, SDDL, by path in lower case."""
+    written: list[Written] = field(default_factory=list)
+    """Everything that was written to a file, in order; what files that are gone held is still here."""
     locked: WeakValueDictionary[str, object] = field(default_factory=WeakValueDictionary)
     """The streams that keep a file for themselves, by its path in lower case; a process that ends lets go of them."""
     no_profile: frozenset[str] = frozenset()
@@ -78,6 +101,15 @@ class Machine:
     """None: no domain controller and no AD DS tools."""
     authorities: Authorities | None = None
     """The CAs within its reach."""
+    events: list[Event] = field(default_factory=list)
+    """What the host recorded of processes and scripts, the latest last."""
+    framework: str = ""
+    """The .NET Framework, such as ``4.8`` or, for a host with PowerShell 2.0 and without 3.5, ``2.0``; empty: see
+    :attr:`dotnet`."""
+    importing_provider: str | None = None
+    """A fault, nothing that Windows is known to do: ``certutil -importPFX`` puts every key into this provider."""
+    repair_ignores_key: bool = False
+    """A fault, nothing that Windows is known to do: ``certutil -repairstore`` passes over property 2 of its file."""
 
     def __post_init__(self) -> None:
         for certificates in self.stores.values():
@@ -92,7 +124,13 @@ class Machine:
         provider, container = key.provider or "", key.container or ""
         machine = bool(key.flags & CRYPT_MACHINE_KEYSET)
         self.containers.add(
-            KeyContainer(provider, container, issued.key, key.key_spec, key.exportable, machine=machine)
+            KeyContainer(
+                *(provider, container, issued.key, key.key_spec, key.exportable),
+                machine=machine,
+                plaintext=key.plaintext,
+                isolated=key.isolated,
+                access=key.access,
+            )
         )
 
     def container_of(self, key: KeyReference | None) -> KeyContainer | None:
@@ -126,6 +164,26 @@ class Machine:
         return int(major), int(minor)
 
     @property
+    def dotnet(self) -> tuple[int, ...]:
+        """The .NET Framework of a PowerShell process.
+
+        PowerShell 2.0 runs on the .NET Framework 2.0 with what 3.5 adds, later releases on 4.x: 4.5 and 4.5.1 came with
+        Server 2012 and 2012 R2, 4.6.2 with 2016, 4.7.2 with 2019, 4.8 with 2022 (".NET Framework versions and
+        dependencies"); PowerShell 5.1 needs 4.5.2. Of 2008 R2 the lab takes 4.5.2 where its PowerShell is newer.
+        """
+        if self.framework:
+            return tuple(int(part) for part in self.framework.split("."))
+        if self.powershell_release < (3, 0):
+            return (3, 5)
+        shipped = next((version for release, version in _SHIPPED if self.os_release >= release), (4, 5, 2))
+        return max(shipped, (4, 5, 2)) if self.powershell_release >= (5, 1) else shipped
+
+    @property
+    def reads_aes_pfx(self) -> bool:
+        """Whether it opens PFX files in AES-256 with SHA-256: Windows 10 1709, of servers 1709 and 2019."""
+        return self.os_release >= (10, 0, 16299)
+
+    @property
     def console_encoding(self) -> str:
         """What console tools write. A WinRS client chooses the code page of the shell's console (WINRS_CODEPAGE,
         MS-WSMV); Ansible's winrm plugin and pywinrm choose 65001, UTF-8.
@@ -154,6 +212,28 @@ class Machine:
             500 if bare in ("administrator", "administrateur") else 1104 + (names.index(bare) if bare in names else 0)
         )
         return f"{DOMAIN_SID}-{number}"
+
+    @property
+    def sid(self) -> str:
+        """The SID of the computer, of which those of its local accounts are made."""
+        parts = [self.guid.int >> shift & 0xFFFFFFFF for shift in (96, 48, 0)]
+        return "S-1-5-21-" + "-".join(str(part) for part in parts)
+
+    @property
+    def local_groups(self) -> dict[str, str]:
+        """The SIDs of the local groups that a product made, by name."""
+        return {name: f"{self.sid}-{1001 + number}" for number, name in enumerate(LOCAL_GROUPS if self.lync else ())}
+
+    def sids_of(self, user: str) -> frozenset[str]:
+        """The account of a logged-on user and the groups that every list may name; rights of a domain are left out."""
+        groups = ["S-1-1-0", "S-1-5-11", "S-1-5-2", "S-1-5-32-545"]
+        if self.is_administrator(user):
+            groups.append("S-1-5-32-544")
+        return frozenset((self.user_sid(user), *groups))
+
+    def may_use(self, container: KeyContainer, *sids: str) -> bool:
+        """Whether somebody with these SIDs may use a key: reading its file is what it takes."""
+        return parse(container.access).grants(sids, READ_DATA)
 
     def group_sid(self, relative: int) -> str:
         """The SID of a group of the domain."""

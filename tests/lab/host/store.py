@@ -33,7 +33,10 @@ class KeyReference:
     missing: bool = False
     """True: the scenario gives the certificate no container."""
     exportable: bool = False
-    """Of the container that the scenario gives the certificate."""
+    """Of the container that the scenario gives the certificate, as the three that follow."""
+    plaintext: bool = False
+    isolated: bool = False
+    access: str = ""
     parameters: Sequence[tuple[int, bytes, int]] = ()
 
     @property

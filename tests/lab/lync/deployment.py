@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from ..directory.model import Directory
 from ..host.keys import KeyContainer
 from ..host.store import StoredCertificate
+from .access import grant
 from .journal import Journal
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ class Deployment:
                     for held in self._globals.values():
                         _copy(machine, held)
                         machine.lync.assign(held.use, held.assigned)
+                        stored = machine.find(held.assigned.thumbprint)
+                        grant(machine, machine.container_of(stored.key) if stored else None)
                     self.journal.look(machine)
 
 
@@ -114,7 +117,7 @@ def _copy(machine: Machine, held: GlobalCertificate) -> None:
     if stored is None or stored.key is None or key is None or machine.find(held.assigned.thumbprint):
         return
     container = f"{{{str(uuid.uuid4()).upper()}}}"
-    machine.containers.add(replace(key, name=container, exportable=True, machine=True))
+    machine.containers.add(replace(key, name=container, exportable=True, machine=True, access=""))
     reference = replace(stored.key, container=container, exportable=True, missing=False)
     found = machine.store("My")
     certificates = found[1] if found else machine.stores.setdefault("MY", [])

@@ -10,6 +10,14 @@ from datetime import datetime
 
 from .deployment import Deployment
 
+LOCAL_GROUPS = (
+    *("RTC Component Local Group", "RTC Local Administrators", "RTC Local Config Replicator"),
+    *("RTC Local Read-only Administrators", "RTC Local User Administrators", "RTC Server Local Group"),
+)
+"""Local groups of a server. RTC Component Local Group is that of service accounts of trusted applications (Lync Server
+2013 documentation), RTC Local Config Replicator is named in a support article on the share xds-replica; the others are
+unverified."""
+
 
 @dataclass(frozen=True)
 class Assigned:

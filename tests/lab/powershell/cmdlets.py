@@ -7,8 +7,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..host.events import Event
 from ..lync import rules
 from ..tools import find_tool
+from .cng import TypeMissing
 from .commands import COMMON_PARAMETERS, Invocation, command, find_command, load_module, module_of
 from .errors import Break, DotNetError, NotSimulated
 from .formatting import output_lines
@@ -310,6 +312,7 @@ def _invoke_expression(invocation: Invocation) -> None:
     bound = invocation.bind(["command"])
     given = bound.named.get("command", bound.rest[0] if bound.rest else None)
     for text in invocation.input if given is None else [given]:
+        invocation.session.machine.events.append(Event.script(to_text(text), invocation.session.user))
         invocation.interpreter.run(parse(to_text(text))[0], invocation.sink)
 
 
@@ -328,6 +331,12 @@ def _new_object(invocation: Invocation) -> None:
     arguments = items_of(given)
     try:
         invocation.sink.emit(construct(name, arguments, invocation.session))
+    except TypeMissing as missing:
+        raise invocation.error(
+            missing.construction,
+            "TypeNotFound,Microsoft.PowerShell.Commands.NewObjectCommand",
+            "InvalidType: (:) [{0}], PSArgumentException",
+        ) from missing
     except DotNetError as error:
         message = f'Exception calling ".ctor" with "{len(arguments)}" argument(s): "{error}"'
         identifier = "ConstructorInvokedThrowException,Microsoft.PowerShell.Commands.NewObjectCommand"

@@ -6,7 +6,8 @@ Reference: MicrosoftDocs/office-docs-powershell, Set-CsCertificate: it outputs n
 ``-EffectiveDate``. A certificate whose key a KSP holds fails with "The buffer supplied to a function was too small."
 (Perficient 2013-12-09; masteringlync.com 2014-12-09, which also tells that Lync Server 2010 took such certificates and
 failed later: the lab refuses them there, too). ``-Identity global`` goes with OAuthTokenIssuer (OfficeDocs-
-SkypeForBusiness issue 278). The texts of the other refusals and their order are unverified.
+SkypeForBusiness issue 278). The services get the right to use the key (:mod:`lab.lync.access`). The texts of the other
+refusals and their order are unverified.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import datetime
 
 from ..host.store import StoredCertificate
 from ..lync import rules
+from ..lync.access import grant
 from ..lync.deployment import GLOBAL_USAGES
 from ..lync.role import Assigned
 from ..pki import public_key_der
@@ -57,6 +59,7 @@ def set_cs_certificate(invocation: Invocation) -> None:
     assert stored.issued is not None
     if stored.issued.certificate.not_valid_after_utc < machine.clock and not bound.flag("force"):
         invocation.warn("The certificate has expired.")  # that it is assigned all the same is unverified
+    grant(machine, machine.container_of(stored.key))
     before = {use.lower(): assigned for use, assigned in role.assigned()}
     for use in usages(bound):
         held = before.get(use.lower())

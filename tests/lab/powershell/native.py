@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..host.events import Event
 from ..host.machine import Machine, bare_name
 from ..host.messages import say
 from ..tools import Call, find_tool, is_windows_tool
@@ -59,10 +60,12 @@ def run(session: Session, name: str, arguments: Sequence[Argument], context: Con
         if is_windows_tool(name):
             raise NotSimulated(f"the command {name}")
         raise not_recognized(session.machine, name, context.place)
-    words = split_command_line(" ".join(quoted(word) for word in words_of(arguments)))
+    line = " ".join(quoted(word) for word in words_of(arguments))
+    words = split_command_line(line)
     stdin = _stdin(session, context.values)
     if nested and session.is_remote:
         raise NotSimulated("powershell.exe in the remoting endpoint")
+    session.machine.events.append(Event.process(f"{name} {line}".rstrip(), session.user))
     if nested:
         from ..host.cmd import powershell_process  # the two start each other
 

@@ -9,6 +9,7 @@ command's code to 0 or 1).
 
 from __future__ import annotations
 
+from ..host.events import Event
 from ..host.machine import Machine
 from ..wire.host import Execution
 from . import cmdlets, filesystem, lync
@@ -25,6 +26,7 @@ _REGISTERED = (cmdlets, filesystem, lync)
 def run_script(machine: Machine, script: str, stdin: bytes, user: str) -> Execution:
     """Run a script to its end."""
     session = Session(machine, user, stdin)
+    machine.events.append(Event.script(script, user))
     try:
         block, source = parse(script)
         code = _run(session, Interpreter(session, source), block)

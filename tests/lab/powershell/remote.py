@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..host.events import Event
 from ..host.machine import ANSI_CODE_PAGES, OEM_CODE_PAGES, Machine
 from ..lync.journal import commanded
 from ..wire.host import ScriptError, ScriptResult
@@ -110,6 +111,7 @@ class Runspace:
             encoding=ANSI_CODE_PAGES[self._machine.language],
             values=values,
         )
+        self._machine.events.append(Event.script(script, self._user))
         exit_code: int | None = None
         failure: ErrorRecord | None = None
         try:

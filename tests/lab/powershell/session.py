@@ -89,6 +89,8 @@ class Session:
     """Where a redirection sends error records; the innermost last."""
     encoding: str = "utf-8"
     """[Console]::OutputEncoding; WinRS clients choose code page 65001 for the console."""
+    assemblies: set[str] = field(default_factory=set)
+    """What the script has loaded, in lower case."""
     inputs: list[list[Value] | None] = field(init=False)
     """What ``$input`` gives the script and each script block that is being run in it, the innermost last; None once
     it was read."""

@@ -16,8 +16,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 
 from ..host import files
+from ..host.events import Event
+from ..host.key_files import PROGRAM_DATA
 from ..host.machine import bare_name
-from . import streams, x509
+from . import cng, permissions, streams, x509
 from .adsi import DirectoryEntry
 from .errors import DotNetError, NotSimulated
 from .members import UTF8, short, version
@@ -28,7 +30,7 @@ from .values import DateTime, PSObject, Script, TypeReference, Value, items_of, 
 
 Method = Callable[[Session, Sequence[Value]], Value]
 
-_METHODS: dict[tuple[str, str, int], Method] = {}
+_METHODS: dict[tuple[str, str, int], Method] = {**cng.METHODS, **permissions.METHODS}
 _UTF8_NAMES = ("text.encoding", "text.utf8encoding")
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _ROUND_TRIP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,7})?(Z|[+-]\d\d:\d\d)")
@@ -54,15 +56,29 @@ def call(target: TypeReference, name: str, arguments: Sequence[Value], session: 
         NotSimulated: the lab does not know the method.
 
     """
+    require(target, session)
     method = _METHODS.get((short(target.name), name.lower(), len(arguments)))
     if method is None:
         raise NotSimulated(f"[{target.name}]::{name}() with {len(arguments)} arguments")
     return method(session, arguments)
 
 
+def require(target: TypeReference, session: Session) -> None:
+    """Check that a type is there.
+
+    Raises:
+        PSError: it is not.
+    """
+    try:
+        cng.require(short(target.name), session)
+    except cng.TypeMissing as missing:
+        raise missing.literal from missing
+
+
 @_method("scriptblock", "create", 1)
 @_method("management.automation.scriptblock", "create", 1)
 def _script(session: Session, arguments: Sequence[Value]) -> Value:
+    session.machine.events.append(Event.script(to_text(arguments[0]), session.user))
     return Script(parse(to_text(arguments[0]))[0])
 
 
@@ -139,11 +155,13 @@ def _temporary_path(session: Session, arguments: Sequence[Value]) -> Value:
 
 @_method("environment", "getfolderpath", 1)
 def _folder_path(session: Session, arguments: Sequence[Value]) -> Value:
-    r"""``LocalApplicationData`` without a backslash at the end; it is in the profile of the user.
+    r"""Without a backslash at the end. ``LocalApplicationData`` is in the profile of the user.
 
     Empty where the directory does not exist (reference of Environment.GetFolderPath).
     """
     folder = to_text(arguments[0])
+    if folder.lower() == "commonapplicationdata":
+        return PROGRAM_DATA
     if folder.lower() != "localapplicationdata":
         raise NotSimulated(f"[Environment]::GetFolderPath('{folder}')")
     if bare_name(session.user).lower() in session.machine.no_profile:
@@ -277,7 +295,8 @@ def property_of(target: TypeReference, name: str, session: Session) -> Value:
         return PSObject("System.Globalization.CultureInfo", {"Name": ""}, "")
     if key == ("globalization.datetimestyles", "roundtripkind"):
         return PSObject("System.Globalization.DateTimeStyles", {}, "RoundtripKind")
-    member = x509.enumeration_member(*key)
+    require(target, session)
+    member = x509.enumeration_member(*key) or cng.member(*key)
     if member is not None:
         return member
     raise NotSimulated(f"[{target.name}]::{name}")
@@ -296,17 +315,24 @@ def construct(type_name: str, arguments: Sequence[Value], session: Session) -> V
     """``New-Object type arguments``.
 
     Raises:
+        cng.TypeMissing: this PowerShell does not have the type.
         NotSimulated: the lab does not know the type or this constructor.
 
     """
     name = short(type_name)
+    cng.require(name, session)
     if name in _UTF8_NAMES:
         return UTF8
     if name in ("psobject", "management.automation.psobject") and not arguments:
         return PSObject("System.Management.Automation.PSCustomObject")
     if name == "directoryservices.directoryentry" and len(arguments) == 1:
         return DirectoryEntry(session.machine, to_text(arguments[0]))
-    made = streams.construct(name, arguments) or x509.construct(name, arguments, session)
-    if made is None:
-        raise NotSimulated(f"New-Object {type_name}")
-    return made
+    for made in (
+        streams.construct(name, arguments),
+        x509.construct(name, arguments, session),
+        cng.construct(name, arguments),
+        permissions.construct(name, arguments, session),
+    ):
+        if made is not None:
+            return made
+    raise NotSimulated(f"New-Object {type_name}")

@@ -43,8 +43,6 @@ ENUMERATIONS = {
 """Enumerations by their name in lower case: its spelling, and the members that the lab knows."""
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.S)
-_AES_SINCE = (10, 0, 16299)
-"""Windows 10 1709; of servers 1709 and 2019."""
 
 
 def members(value: Value, enumeration: str) -> set[str]:
@@ -123,9 +121,7 @@ class Certificate(Instance):
             return self.der
         if self.key is None:
             raise NotSimulated("the export of a PFX without a key")
-        container = x509_keys.container_of(self._session, self.key)
-        if not container.exportable:
-            raise crypto_error("Key not valid for use in specified state.")
+        container = x509_keys.exported(self._session, self.key)
         return write_pfx(
             container.key,
             self.certificate,
@@ -173,7 +169,12 @@ class Collection(list[Value], Instance):
 
 
 class Store(Instance):
-    """System.Security.Cryptography.X509Certificates.X509Store."""
+    """System.Security.Cryptography.X509Certificates.X509Store.
+
+    ``Open`` makes a store that does not exist unless OpenExistingOnly is set (reference of OpenFlags). ReadOnly opens
+    the registry for reading alone (CERT_STORE_READONLY_FLAG of CertOpenStore): the lab then shows an empty store and
+    makes none, which is unverified.
+    """
 
     type_name = f"System.{NAMESPACE}.X509Store"
 
@@ -201,10 +202,7 @@ class Store(Instance):
         """``Open``, ``Add``, ``Remove`` and ``Close``."""
         lower = name.lower()
         if lower == "open" and len(arguments) == 1:
-            flags = members(arguments[0], "openflags")
-            if "readwrite" in flags and self._is_machine() and not self._is_administrator():
-                raise crypto_error("Access is denied.")
-            self._flags = flags
+            self._open(members(arguments[0], "openflags"))
             return None
         if lower in ("close", "dispose") and not arguments:
             self._flags = None
@@ -212,6 +210,20 @@ class Store(Instance):
         if lower in ("add", "remove") and len(arguments) == 1 and isinstance(arguments[0], Certificate):
             return self._change(arguments[0], adds=lower == "add")
         return super().call(name, arguments)
+
+    def _open(self, flags: set[str]) -> None:
+        if self._is_machine():
+            machine = self._session.machine
+            missing = machine.store(self._name) is None
+            if missing and "openexistingonly" in flags:
+                raise crypto_error("The system cannot find the file specified.")
+            if "readwrite" in flags and not self._is_administrator():
+                raise crypto_error("Access is denied.")
+            if missing and "maxallowed" in flags:
+                raise NotSimulated(f"MaxAllowed of the store {self._name}, which does not exist")
+            if missing and "readwrite" in flags:
+                machine.stores[self._name] = []
+        self._flags = flags
 
     def _change(self, certificate: Certificate, *, adds: bool) -> None:
         if self._flags is None:
@@ -243,9 +255,9 @@ class Store(Instance):
         if not self._is_machine():
             return machine.user_store(self._session.user, self._name)
         found = machine.store(self._name)
-        if found is None:
-            raise NotSimulated(f"the store {self._name}")
-        return found[1]
+        if found is None and "readwrite" in (self._flags or ()):
+            raise NotSimulated(f"the store {self._name}, which was deleted while it was open")
+        return found[1] if found else []
 
 
 def serial_number(certificate: x509.Certificate) -> str:
@@ -270,7 +282,7 @@ def imported(session: Session, arguments: Sequence[Value]) -> list[Certificate]:
         raise NotSimulated("a PFX without password and storage flags, or bytes that are no certificate")
     flags = members(arguments[2], "x509keystorageflags")
     try:
-        content = read_pfx(data, _password(arguments[1:2]), aes=session.machine.os_release >= _AES_SINCE)
+        content = read_pfx(data, _password(arguments[1:2]), aes=session.machine.reads_aes_pfx)
     except NoPfx as exc:
         raise crypto_error("Cannot find the requested object.") from exc
     except WrongPassword as exc:

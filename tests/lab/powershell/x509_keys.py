@@ -42,8 +42,24 @@ def container_of(session: Session, key: KeyReference) -> KeyContainer:
     """
     machine = session.machine
     container = machine.container_of(key)
-    if container is None or (container.machine and not machine.is_administrator(session.user)):
+    if container is None or (container.machine and not machine.may_use(container, *machine.sids_of(session.user))):
         raise crypto_error("Keyset does not exist")
+    return container
+
+
+def exported(session: Session, key: KeyReference) -> KeyContainer:
+    """The container of a key that may leave it in a PFX file.
+
+    AllowExport is enough ("NOT plain text exportable" keys were exported so, transcripts of certutil -exportPFX). That
+    keys in hardware and isolated ones fail with the same text as others is unverified; it is NTE_BAD_KEY_STATE, which
+    PFXExportCertStoreEx was seen to give for a key of a third party's CSP, too.
+
+    Raises:
+        DotNetError: it may not, or :func:`container_of` fails.
+    """
+    container = container_of(session, key)
+    if not container.export_policy:
+        raise crypto_error("Key not valid for use in specified state.")
     return container
 
 
@@ -100,7 +116,7 @@ class RsaKey(Instance):
                 "KeyContainerName": container.name,
                 "UniqueKeyContainerName": unique_name(container.name, self._session.machine.guid),
                 "KeyNumber": number,
-                "Exportable": container.exportable,
+                "Exportable": bool(container.export_policy),
                 "Accessible": True,
                 "HardwareDevice": False,
                 "Removable": False,

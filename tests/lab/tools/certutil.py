@@ -15,6 +15,7 @@ from .base import Call, Result
 from .certutil_ca import ca_templates, deny, ping, resubmit
 from .certutil_call import CertutilCall, CertutilFault, failed
 from .certutil_change import addstore, delkey, delstore, key
+from .certutil_pfx import exportpfx, importpfx
 from .certutil_repair import repairstore
 from .certutil_store import csplist, store
 from .certutil_view import view
@@ -25,16 +26,20 @@ _VERBS: dict[str, Callable[[CertutilCall], Result]] = {
     "addstore": addstore,
     "delstore": delstore,
     "repairstore": repairstore,
+    "importPFX": importpfx,
+    "exportPFX": exportpfx,
     "key": key,
     "delkey": delkey,
     "ping": ping,
-    "catemplates": ca_templates,
+    "CATemplates": ca_templates,
     "view": view,
     "resubmit": resubmit,
     "deny": deny,
 }
+"""By their spelling in the tool's own output."""
+_SPELLED = {verb.lower(): verb for verb in _VERBS}
 _FLAGS = ("v", "f", "q", "silent", "gmt", "seconds", "split")
-_VALUED = ("csp", "config", "restrict", "out")
+_VALUED = ("csp", "p", "config", "restrict", "out")
 
 
 def certutil(call: Call) -> Result:
@@ -68,4 +73,4 @@ def _arguments(call: Call) -> CertutilCall:
             verb = name
     if not verb:
         raise NotSimulated("certutil without a verb")
-    return CertutilCall(verb, options, tuple(operands), call)
+    return CertutilCall(_SPELLED.get(verb, verb), options, tuple(operands), call)

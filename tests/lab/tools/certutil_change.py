@@ -4,7 +4,8 @@
 
 Shapes of ``-delstore`` and ``-delkey``: transcripts of Server releases from 2019 on. ``-delstore`` ends with 0 also
 when the certificate is not there, and leaves the key container where it is. That each needs an administrator is
-certain, the code 0x80070005 for ``-delkey`` is not.
+certain, the code 0x80070005 for ``-delkey`` is not. ``-addstore`` makes a store that does not exist with ``-f`` alone,
+and says so (a thread of Microsoft Q&A about the store NTDS).
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ def addstore(call: CertutilCall) -> Result:
 
     The lines are those of transcripts of imports into Root and CA.
     """
-    header, certificates = opened_store(call, change=True)
     if len(call.operands) != 2:
         raise NotSimulated("certutil -addstore without a file")
+    _make_store(call)
+    header, certificates = opened_store(call, change=True)
     try:
         found = encodings.certificates(files.read(call.machine, call.operands[1]))
     except files.FileFault as fault:
@@ -65,10 +67,23 @@ def addstore(call: CertutilCall) -> Result:
     if not known:
         certificates.append(without_key("", received))
     verdict = "already in store" if known and "f" not in call.options else "added to store"
-    return done(call, output + f'Certificate "{_short_name(received)}" {verdict}.\n')
+    return done(call, output + f'Certificate "{short_name(received)}" {verdict}.\n')
 
 
-def _short_name(received: Received | Issued) -> str:
+def _make_store(call: CertutilCall) -> None:
+    name = call.operands[0]
+    if call.machine.store(name) is not None:
+        return
+    if "f" not in call.options:
+        raise CertutilFault(
+            hresult.FILE_NOT_FOUND, "Cannot open existing Cert store.  Use -f option to force Cert store creation.\n"
+        )
+    if not call.administrator:
+        raise CertutilFault(hresult.ACCESS_DENIED)
+    call.machine.stores[name] = []
+
+
+def short_name(received: Received | Issued) -> str:
     """The common name; where there is none, the subject (unverified)."""
     subject = received.certificate.subject
     names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)

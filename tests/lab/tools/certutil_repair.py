@@ -4,9 +4,10 @@
 
 With an INF file its [Properties] are set and removed (the verb's own usage text: ``11 = "{text}name"``,
 ``19 = Empty``, ``19 =`` removes, ``2 = "{text}Container=...&Provider=...&ProviderType=...&Flags=...&KeySpec=..."``,
-``127 = "{hex}00 01"``). Without one the key is looked for in the containers (of the provider of ``-csp``) and property
-2 is written. The certificate is printed as ``-store`` prints it (transcripts). Unverified: that an INF file leaves the
-key alone, and what the verb says when no container holds the key.
+``127 = "{hex}00 01"``); the container that property 2 names is not opened for it. Without one the key is looked for in
+the containers (of the provider of ``-csp``) and property 2 is written. The certificate is printed as ``-store`` prints
+it (transcripts). Unverified: that an INF file leaves the key alone, and what the verb says or chooses when no container
+or several hold the key.
 """
 
 from __future__ import annotations
@@ -48,14 +49,17 @@ def _with_key(call: CertutilCall, stored: StoredCertificate) -> StoredCertificat
     assert stored.issued is not None
     wanted = public_key_der(stored.issued.certificate)
     provider = call.value("csp")
-    for held in call.machine.containers:
-        if provider and held.provider.casefold() != provider.casefold():
-            continue
-        if held.machine and held.public_key == wanted:
-            known = find_provider(call.machine, held.provider)
-            kind = known.kind if known else 0
-            return stored.with_key(KeyReference(held.provider, kind, held.key_spec, held.name))
-    raise NotSimulated("certutil -repairstore of a certificate whose key is in no container")
+    found = [
+        held
+        for held in call.machine.containers
+        if held.machine and held.public_key == wanted
+        if not provider or held.provider.casefold() == provider.casefold()
+    ]
+    if len(found) != 1:
+        raise NotSimulated("certutil -repairstore of a certificate whose key is in no container, or in several")
+    (held,) = found
+    known = find_provider(call.machine, held.provider)
+    return stored.with_key(KeyReference(held.provider, known.kind if known else 0, held.key_spec, held.name))
 
 
 def _with_properties(call: CertutilCall, stored: StoredCertificate, header: str) -> StoredCertificate:
@@ -74,6 +78,8 @@ def _with_properties(call: CertutilCall, stored: StoredCertificate, header: str)
         number = int(line.key) if line.key.isdecimal() else 0
         if not number or number in _DERIVED:
             raise NotSimulated(f"certutil -repairstore with the property {line.key}")
+        if number == serialized.KEY_PROV_INFO and call.machine.repair_ignores_key:
+            continue
         stored = _changed(stored, number, line.text)
     return stored
 

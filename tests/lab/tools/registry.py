@@ -1,13 +1,15 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 r"""``reg.exe query`` over the keys that the lab knows: the certificate stores of the machine, the product name, the CA.
+``reg.exe delete`` of one of the stores.
 
 The value ``Active`` of the CA service's configuration is the sanitized name of the CA (MS-WCCE 3.1.1.4.1.1), which for
 the names of the lab is the name itself.
 
 Shape of the output: real ``reg query`` transcripts (four blanks between columns, an empty line before each key with
 values and after the last one, subkeys listed by their full name). Errors: exit code 1 and one line on stderr.
-Users may read HKLM\SOFTWARE\Microsoft\SystemCertificates; only ``deny: [registry]`` refuses it.
+Users may read HKLM\SOFTWARE\Microsoft\SystemCertificates; only ``deny: [registry]`` refuses it. Administrators alone
+may change it. A key goes with all that is in it; the line after success was seen in English, its translations not.
 """
 
 from __future__ import annotations
@@ -84,7 +86,9 @@ def _held(keys: Mapping[str, Key], name: str) -> str | None:
 
 
 def reg(call: Call) -> Result:
-    """``reg query KEY [/s] [/v NAME] [/reg:32|/reg:64]``."""
+    """``reg query KEY [/s] [/v NAME] [/reg:32|/reg:64]``, ``reg delete KEY /f``."""
+    if [word.lower() for word in call.arguments[:1]] == ["delete"]:
+        return _delete(call)
     verb, path, recursive, value = _arguments(call)
     if verb != "query":
         raise NotSimulated(f"reg {verb}")
@@ -110,6 +114,25 @@ def reg(call: Call) -> Result:
     if value is not None:
         return _one_value(call, full, key, value)
     return Result(_recursive(full, key) + "\r\n" if recursive and _has_values(key) else _flat(full, key, recursive))
+
+
+def _delete(call: Call) -> Result:
+    options = {word.lower() for word in call.arguments[2:]}
+    path = call.arguments[1] if len(call.arguments) > 1 else ""
+    root, _between, rest = path.rstrip("\\").partition("\\")
+    parent, _between, name = rest.rpartition("\\")
+    if "/f" not in options or not options <= {"/f", "/reg:64", "/reg:32"}:
+        raise NotSimulated("reg delete without /f, or with other options")
+    if root.lower() not in _ROOTS or parent.lower() != _STORES.lower():
+        raise NotSimulated(f"reg delete {path}")
+    machine = call.machine
+    found = machine.store(name)
+    if "registry" in machine.deny or (found and not machine.is_administrator(call.user)):
+        return Result(stderr=say(machine.language, "reg_denied") + "\r\n", exit_code=1)
+    if found is None:
+        return Result(stderr=say(machine.language, "reg_missing") + "\r\n", exit_code=1)
+    del machine.stores[found[0]]
+    return Result("The operation completed successfully.\r\n")
 
 
 def _arguments(call: Call) -> tuple[str, str, bool, str | None]:

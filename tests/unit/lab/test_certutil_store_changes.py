@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -121,6 +122,38 @@ class TestRepairstore:
         assert machine.stores["MY"][0].key == KeyReference(SOFTWARE, 0, 0, "te-9")
         assert "Missing stored keyset" in _certutil(machine, "-store", "My", "0").stdout
 
+    @pytest.mark.parametrize("flags", ["32", "0x20"])
+    def test_property_2_in_a_store_of_any_name(self, flags: str) -> None:
+        stores = {"MY": [ONE], "KeyProviderFormer": [ONE, TWO]}
+        fields = ("Container=te=9 {x}&", f"Provider={SOFTWARE}&", "ProviderType=0&", f"Flags={flags}&", "KeySpec=0")
+        lines = '[Properties]\r\n2 = "{text}"\r\n' + "".join(f'_continue_ = "{field}"\r\n' for field in fields)
+        machine = _machine(stores=stores, files={INF: lines.encode("utf-16")})
+        words = ("-f", "-silent", "-repairstore", "KeyProviderFormer", _thumbprint(ONE), INF)
+        result = _certutil(machine, *words)
+        assert result.exit_code == 0
+        assert result.stdout.startswith("================ Certificate 0 ================\r\n")
+        new = KeyReference(SOFTWARE, 0, 0, "te=9 {x}")
+        assert machine.stores == {"MY": [ONE], "KeyProviderFormer": [ONE.with_key(new), TWO]}
+        held = machine.stores["KeyProviderFormer"][0]
+        assert held.blob == ONE.changed(2, new.property_value()).blob
+
+    def test_a_host_that_passes_over_property_2(self) -> None:
+        machine = _machine(repair_ignores_key=True)
+        assert self._repair(machine, '2 = "{text}Container=te-9"\r\n11 = "{text}new"').exit_code == 0
+        assert machine.stores["MY"][0] == ONE.changed(11, "new\0".encode("utf-16-le"))
+
+    def test_a_key_in_several_containers(self) -> None:
+        machine = _machine()
+        held = machine.container_of(ONE.key)
+        assert held
+        machine.containers.add(replace(held, provider=SOFTWARE, name="copy"))
+        with pytest.raises(NotSimulated, match="several"):
+            _certutil(machine, "-repairstore", "My", _thumbprint(ONE))
+        assert _certutil(machine, "-csp", SOFTWARE, "-repairstore", "My", _thumbprint(ONE)).exit_code == 0
+        key = machine.stores["MY"][0].key
+        assert key
+        assert (key.provider, key.container) == (SOFTWARE, "copy")
+
     def test_without_a_file_the_key_is_found_by_the_public_key(self) -> None:
         machine = _machine()
         machine.stores["MY"][0] = ONE.with_key(None)
@@ -151,10 +184,81 @@ class TestAddstore:
         assert stored.issued
         assert (stored.issued.der, stored.key_name, stored.key) == (self.ROOT.der, self.ROOT.thumbprint, None)
 
+    def test_a_store_is_made_with_f_alone(self) -> None:
+        machine = _machine(files={r"C:\root.cer": self.ROOT.der})
+        result = _certutil(machine, "-addstore", "NTDS", r"C:\root.cer")
+        assert _code(result) == 0x80070002
+        assert result.stdout.startswith(
+            "Cannot open existing Cert store.  Use -f option to force Cert store creation.\r\n"
+            "CertUtil: -addstore command FAILED: 0x80070002 (WIN32: 2 ERROR_FILE_NOT_FOUND)\r\n"
+        )
+        assert _code(_certutil(machine, "-f", "-addstore", "NTDS", r"C:\root.cer", user="reader")) == 0x80070005
+        assert "NTDS" not in machine.stores
+        assert _certutil(machine, "-f", "-addstore", "NTDS", r"C:\root.cer").exit_code == 0
+        assert len(machine.stores["NTDS"]) == 1
+
     def test_what_is_no_certificate(self) -> None:
         machine = _machine(files={r"C:\a.cer": b"x y"})
         assert _code(_certutil(machine, "-addstore", "Root", r"C:\a.cer")) == 0x8009310B
         assert _code(_certutil(machine, "-addstore", "Root", r"C:\b.cer")) == 0x80070002
+
+
+class TestPrivateStores:
+    """Stores of any name are listed, emptied and deleted as those of Windows are."""
+
+    KEY = "HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\KeyProviderStaged"
+
+    def _machine(self, **values: Any) -> Machine:
+        return _machine(stores={"MY": [ONE], "KeyProviderStaged": [ONE]}, **values)
+
+    def _reg(self, machine: Machine, *words: str, user: str = "admin") -> Result:
+        tool = find_tool("reg.exe")
+        assert tool
+        return tool(Call(machine, words, user))
+
+    def test_they_have_no_header(self) -> None:
+        machine = self._machine()
+        listing = _certutil(machine, "-store", "keyproviderstaged").stdout
+        assert listing.startswith("================ Certificate 0 ================\r\n")
+        result = _certutil(machine, "-delstore", "KeyProviderStaged", _thumbprint(ONE))
+        assert result.stdout.startswith("Deleting Certificate 0: ")
+        assert machine.stores == {"MY": [ONE], "KeyProviderStaged": []}
+        assert machine.container_of(ONE.key) is not None
+        assert _certutil(machine, "-csp", SCHANNEL, "-delkey", "te-1").exit_code == 0
+        assert _code(_certutil(machine, "-delstore", "KeyProviderFormer", _thumbprint(ONE))) == 0x80070002
+
+    def test_reg_deletes_one_whole(self) -> None:
+        machine = self._machine()
+        assert self._reg(machine, "query", f"{self.KEY}\\Certificates", "/s").exit_code == 0
+        assert self._reg(machine, "DELETE", self.KEY.upper(), "/f") == Result(
+            "The operation completed successfully.\r\n"
+        )
+        assert machine.stores == {"MY": [ONE]}
+        missing = "ERROR: The system was unable to find the specified registry key or value.\r\n"
+        for words in (("query", self.KEY), ("delete", self.KEY, "/f")):
+            assert self._reg(machine, *words) == Result(stderr=missing, exit_code=1)
+
+    @pytest.mark.parametrize(
+        ("values", "user", "said"),
+        [
+            ({}, "reader", "ERROR: Access is denied.\r\n"),
+            ({"language": "de"}, "reader", "FEHLER: Zugriff verweigert\r\n"),
+            ({"deny": frozenset({"registry"})}, "admin", "ERROR: Access is denied.\r\n"),
+        ],
+    )
+    def test_reg_delete_takes_an_administrator(self, values: dict[str, Any], user: str, said: str) -> None:
+        machine = self._machine(**values)
+        assert self._reg(machine, "delete", self.KEY, "/f", user=user) == Result(stderr=said, exit_code=1)
+        assert machine.stores["KeyProviderStaged"] == [ONE]
+
+    @pytest.mark.parametrize(
+        "words", [(KEY,), (KEY, "/va", "/f"), (f"{KEY}\\Certificates", "/f"), ("HKLM\\SOFTWARE", "/f"), ()]
+    )
+    def test_what_else_reg_deletes_is_not_simulated(self, words: tuple[str, ...]) -> None:
+        machine = self._machine()
+        with pytest.raises(NotSimulated):
+            self._reg(machine, "delete", *words)
+        assert machine.stores["KeyProviderStaged"] == [ONE]
 
 
 @pytest.mark.parametrize(

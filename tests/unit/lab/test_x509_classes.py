@@ -116,6 +116,27 @@ class TestStore:
         assert machine.stores["MY"] == []
         assert len(list(machine.containers)) == 1
 
+    def test_open_makes_a_store_that_does_not_exist(self) -> None:
+        machine = _machine(self.good)
+        script = _opened(_thumbprint(self.good)) + (
+            f"$n=New-Object {SPACE}.X509Store('KeyProviderFormer','LocalMachine');$n.Open('ReadWrite');$n.Add($c);"
+            "$n.Certificates.Count;$n.Close()"
+        )
+        assert _out(script, machine) == ["1"]
+        assert machine.stores == {"MY": [self.good], "ROOT": [], "KeyProviderFormer": [self.good]}
+
+    def test_a_store_that_does_not_exist_is_empty_and_stays_away(self) -> None:
+        machine = _machine()
+        opened = "$n=New-Object %s.X509Store('KeyProviderFormer','LocalMachine');$n.Open('%s');$n.Certificates.Count"
+        caught = "try{%s}catch{$_.Exception.InnerException.Message.Trim()}"
+        assert _out(opened % (SPACE, "ReadOnly,IncludeArchived"), machine) == ["0"]
+        gone = "The system cannot find the file specified."
+        assert _out(caught % (opened % (SPACE, "ReadWrite,OpenExistingOnly")), machine) == [gone]
+        denied = "Access is denied."
+        assert _out(caught % (opened % (SPACE, "ReadWrite")), machine, user="reader") == [denied]
+        assert _run(opened % (SPACE, "MaxAllowed"), machine).exit_code == 250
+        assert "KeyProviderFormer" not in machine.stores
+
     def test_writing_needs_a_store_for_writing_and_an_administrator(self) -> None:
         machine = _machine(self.good)
         caught = "try{%s}catch{$_.Exception.InnerException.Message.Trim()}"
