@@ -71,10 +71,11 @@ class TypeMissing(Exception):
         return f"Cannot find type [{self}]: {ending} the assembly containing this type is loaded."
 
 
-def require(name: str, session: Session) -> None:
+def require(name: str, session: Session, spelled: str) -> None:
     """Check that a type is there.
 
     :param name: in lower case, without ``System``.
+    :param spelled: as the script has it; of a type literal the lab keeps no capital letters.
 
     Raises:
         TypeMissing: it is not.
@@ -84,7 +85,7 @@ def require(name: str, session: Session) -> None:
         return
     loads = session.machine.powershell_release >= (3, 0) or _SYSTEM_CORE in session.assemblies
     if session.machine.dotnet < since or (since == _NEEDS_SYSTEM_CORE and not loads):
-        raise TypeMissing(session, name)
+        raise TypeMissing(session, spelled)
 
 
 def _load(session: Session, arguments: Sequence[Value]) -> Value:

@@ -190,8 +190,8 @@ def sid_of_name(machine: Machine, name: str) -> str | None:
         if bare.casefold() == group.casefold() and place.casefold() in ("", machine.name.casefold()):
             return sid
     domain = (place or name.partition("@")[2]).casefold()
-    known = domain in ("", machine.domain.casefold(), machine.netbios_domain.casefold())
-    return machine.user_sid(bare_name(name)) if known and machine.account(name) else None
+    ours = domain in ("", machine.domain.casefold(), machine.netbios_domain.casefold())
+    return machine.user_sid(bare_name(name)) if ours and machine.account(name) else None
 
 
 def construct(type_name: str, arguments: Sequence[Value], session: Session) -> Value:

@@ -70,7 +70,7 @@ def require(target: TypeReference, session: Session) -> None:
         PSError: it is not.
     """
     try:
-        cng.require(short(target.name), session)
+        cng.require(short(target.name), session, target.name)
     except cng.TypeMissing as missing:
         raise missing.literal from missing
 
@@ -320,7 +320,7 @@ def construct(type_name: str, arguments: Sequence[Value], session: Session) -> V
 
     """
     name = short(type_name)
-    cng.require(name, session)
+    cng.require(name, session, type_name)
     if name in _UTF8_NAMES:
         return UTF8
     if name in ("psobject", "management.automation.psobject") and not arguments:

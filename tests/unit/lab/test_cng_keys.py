@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keys of CNG in the interpreter: what they tell of themselves, what signs, what leaves in a PFX file, what is refused."""
+"""Keys of CNG in the interpreter: what they tell of themselves, what signs, what leaves in a PFX file and what not."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from lab import pki
 from lab.formats.pfx_read import read_pfx
 from lab.host import cmd
 from lab.host.machine import Account, Machine
 from lab.host.store import KeyReference, StoredCertificate, blob_of, unique_name
 from lab.runtime import SCENARIOS
-from lab.scenario import load, parse
+from lab.scenario import ScenarioError, load, parse
 from lab.wire.host import Execution
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=timezone.utc)
@@ -194,9 +194,10 @@ class TestRsaCng:
     def test_it_signs(self, provider: str) -> None:
         stored = _stored("a", provider)
         told, signature = _out(_certificate(stored) + self.SIGN, _machine(stored, powershell="5.1"))
-        assert (told, stored.issued is not None) == (provider, True)
+        assert told == provider
         public = stored.issued.certificate.public_key() if stored.issued else None
-        public.verify(base64.b64decode(signature), bytes([1, 2, 3]), padding.PKCS1v15(), hashes.SHA1())  # type: ignore[union-attr, call-arg, arg-type]
+        assert isinstance(public, rsa.RSAPublicKey)
+        public.verify(base64.b64decode(signature), bytes([1, 2, 3]), padding.PKCS1v15(), hashes.SHA1())
 
     @pytest.mark.parametrize(
         ("stored", "reason"),
@@ -270,7 +271,9 @@ class TestLegacy:
 
 class TestScenario:
     def test_one_key_of_every_class(self) -> None:
-        machine = next(plan.machine for plan in load(SCENARIOS / "conversion.yml").hosts if plan.machine.name == "keys01")
+        machine = next(
+            plan.machine for plan in load(SCENARIOS / "conversion.yml").hosts if plan.machine.name == "keys01"
+        )
         held = {one.identifier: machine.container_of(one.key) for one in machine.stores["MY"]}
         policies = {name: container.export_policy for name, container in held.items() if container}
         assert {name for name, container in held.items() if container is None} == {"gone", "bare"}
@@ -279,20 +282,22 @@ class TestScenario:
         }
         first, second = (one for one in machine.stores["MY"] if one.identifier in ("first", "second"))
         assert machine.container_of(first.key) is machine.container_of(second.key)
-        assert first.issued and second.issued
+        assert first.issued
+        assert second.issued
         assert pki.public_key_der(first.issued.certificate) == pki.public_key_der(second.issued.certificate)
         assert first.issued.thumbprint != second.issued.thumbprint
 
     def test_the_edge_servers_share_one_certificate(self) -> None:
         machines = {plan.machine.name: plan.machine for plan in load(SCENARIOS / "conversion.yml").hosts}
         (one, other) = (
-            next(held for held in machines[name].stores["MY"] if held.identifier == "av") for name in ("edge01", "edge02")
+            next(held for held in machines[name].stores["MY"] if held.identifier == "av")
+            for name in ("edge01", "edge02")
         )
         assert one.issued is other.issued
-        assert one.key and other.key and one.key.container != other.key.container
+        assert one.key.container != other.key.container
         assert machines["edge02"].container_of(other.key)
 
     @pytest.mark.parametrize("key", [{"exportable": "always"}, {"access": "nobody"}, {"access": "lync"}])
     def test_what_a_scenario_cannot_say(self, key: dict[str, Any]) -> None:
-        with pytest.raises(Exception, match=r"exportable must be|access is|has no lync"):
+        with pytest.raises(ScenarioError, match=r"exportable must be|access is|has no lync"):
             parse({"hosts": [{"name": "a", "stores": {"My": [{"key": key}]}}]}, "test")
