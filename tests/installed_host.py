@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +17,12 @@ from ansible_collections.winpki.keyprovider.plugins.plugin_utils.lync.cmdlets im
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs7
 from lab.formats.pfx import write_pfx
+from lab.formats.pfx_read import WrongPassword, read_pfx
 from lab.formats.serialized import reg_query
 from lab.host.store import KeyReference, blob_of
-from lab.pki import Authority, Issued, KeyPool, Wanted
+from lab.pki import Authority, Issued, KeyPool, Wanted, public_key_der
 
 SCHANNEL = "Microsoft RSA SChannel Cryptographic Provider"
 ENHANCED = "Microsoft Enhanced Cryptographic Provider v1.0"
@@ -139,14 +141,18 @@ class FakeHost:
         self.request = list(request)
         self.saved = dict(saved or {})
         self.ca: list[str] = []
+        self.issuers: dict[str, list[str]] = {"CA": [], "Root": [authority().certificate.thumbprint]}
+        """The thumbprints in the stores CA and Root."""
         self.clock = AT
+        self.build: str | None = "9600"
         self.lync: str | None = None
         self.containers = {(held.key.provider, held.key.container) for held in (*my, *request) if held.key}
         self.steps: list[str] = []
         self.scripts: list[str] = []
         self.inputs: list[bytes] = []
         self.faults: dict[str, Step] = {}
-        self.import_provider = key_in(container="imported")
+        self.import_provider: KeyReference | None = None
+        """Where an import puts the key instead of where the file says."""
 
     @property
     def changes(self) -> list[str]:
@@ -178,6 +184,7 @@ class FakeHost:
             ("'-repairstore'", "repair", FakeHost._repair),
             ("SignData", "sign", FakeHost._sign),
             ("$c.Import(", "import", FakeHost._import),
+            ("$i.Import(", "issuers", FakeHost._issuers),
             (".Export('Pfx'", "export", FakeHost._export),
             ("'-delkey'", "delkey", FakeHost._delkey),
             ("'-delstore'", "delstore", FakeHost._delstore),
@@ -241,15 +248,29 @@ class FakeHost:
         )
 
     def _import(self, script: str, data: bytes) -> str:
-        encoded, password = (base64.b64decode(part) for part in data.split(b":"))
-        bundle = pkcs12.load_pkcs12(encoded, password)
-        der = bundle.cert.certificate.public_bytes(Encoding.DER)
-        made = Issued(der, bundle.cert.certificate, bundle.key)
-        assert f"-eq '{made.thumbprint}'" in script
-        self.my.append(Held(made, self.import_provider))
-        self.containers.add((self.import_provider.provider, self.import_provider.container))
-        count = 1 + len(bundle.additional_certs)
-        return f"keyprovider exitread {count}\r\nkeyprovider exitadded 0\r\n"
+        encoded, password = (base64.b64decode(part) for part in data.split(b":")[:2])
+        try:
+            content = read_pfx(encoded, password.decode(), aes=int(self.build or 0) >= 16299)
+        except WrongPassword:
+            return _told("error", "Das angegebene Netzwerkkennwort ist falsch.") + "!stop"
+        [key], [certificate] = content.keys, content.certificates
+        loaded = x509.load_der_x509_certificate(certificate.der)
+        assert public_key_der(loaded) == key.key.public_key().public_bytes(
+            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        )
+        assert key.machine_keyset
+        kinds = {SCHANNEL: 12, ENHANCED: 1}
+        made = self.import_provider or key_in(key.provider or ENHANCED, kinds[key.provider or ENHANCED], "imported")
+        self.my.append(Held(Issued(certificate.der, loaded, key.key), made, certificate.friendly_name))
+        self.containers.add((made.provider, made.container))
+        return "keyprovider exitread 1\r\n" + _told("container", made.container or "")
+
+    def _issuers(self, script: str, data: bytes) -> str:
+        for name, part in zip(("CA", "Root"), data.split(b":")[2:], strict=True):
+            if f"('{name}','LocalMachine')\n$s.Open('ReadWrite')" in script:
+                found = [base64.b64decode(one, validate=True) for one in part.split(b",")]
+                self.issuers[name] += [hashlib.sha1(der).hexdigest().upper() for der in found]
+        return ""
 
     def _export(self, script: str, data: bytes) -> str:
         found = self.find(re.findall(r"'FindByThumbprint','(\w+)'", script)[0])
@@ -281,6 +302,13 @@ class FakeHost:
         for store, stored in (("My", self.my), ("REQUEST", self.request)):
             output += reg_query({held.thumbprint: held.blob for held in stored}, store) if stored else ""
             output += f"keyprovider exit{store.lower()} {0 if stored or store == 'My' else 1}\r\n"
+        for name, thumbprints in self.issuers.items():
+            if f"('{name}','LocalMachine')\n$s.Open('ReadOnly')" in script:
+                output += _told(name.lower(), " ".join(thumbprints))
+        if "CurrentBuild" in script and self.build:
+            output += _told(
+                "build", f" HKEY_LOCAL_MACHINE\\...\\CurrentVersion     CurrentBuild    REG_SZ    {self.build} "
+            )
         if "UtcNow" in script:
             entries = (f"{name}:{base64.b64encode(content).decode()} " for name, content in self.saved.items())
             output += _told("saved", "".join(entries))

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ..plugin_utils.enforce.export import export_pfx
 from ..plugin_utils.enforce.removal import checked_thumbprint
-from ..plugin_utils.enforce.transfer import export_pfx
 from ..plugin_utils.host.action import KeyProviderAction
 
 

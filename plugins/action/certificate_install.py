@@ -34,6 +34,7 @@ class ActionModule(KeyProviderAction):
         "remove_key": {"type": "bool", "default": True},
         "accept_other_names": {"type": "bool", "default": False},
         "exportable": {"type": "bool", "default": False},
+        "trust_root": {"type": "bool", "default": False},
     }
     CONSTRAINTS: ClassVar[dict[str, Any]] = {
         "mutually_exclusive": [("certificate", "pfx", "thumbprint"), ("chain", "pfx")],
@@ -46,6 +47,9 @@ class ActionModule(KeyProviderAction):
     }
 
     def perform(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        return {"chain": [], **self._result(arguments, task_vars)}
+
+    def _result(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         check = bool(self._task.check_mode)
         at = datetime.now(timezone.utc)
         profile = load(arguments["profile"])
@@ -70,6 +74,7 @@ class ActionModule(KeyProviderAction):
                 pfx=checked_pfx(arguments["pfx"]),
                 password=arguments["pfx_password"],
                 exportable=arguments["exportable"],
+                trust_root=arguments["trust_root"],
                 **target,
             )
             return import_pfx(host, name, wish, check=check, at=at)

@@ -13,11 +13,12 @@ description:
   - Exports a certificate of LocalMachine\My with its private key as a PFX and returns that to the controller. Edge
     servers of a pool need the same certificate and key for AudioVideoAuthentication, and all servers for
     OAuthTokenIssuer.
-  - The key must be in a legacy provider (CSP) and exportable. The PFX names the provider, so that
-    M(winpki.keyprovider.certificate_install) puts the key into the same one on the next host.
+  - The key must be in a legacy provider (CSP) and exportable. Into which provider the next host gets it, the option
+    O(winpki.keyprovider.certificate_install#module:provider) there says.
   - The PFX is opened on the controller before it is returned, and must hold this certificate and its key.
   - No file is written on the host; the password reaches it over standard input alone. The result holds a private key,
-    so give the task C(no_log) and a random password that is used once.
+    so give the task C(no_log) and a random password that is used once. With ansible-core 2.16 and C(-vvvvv) the
+    winrm plugin shows all that hosts print, whatever C(no_log) says; the PFX is encrypted there, too.
 options:
   thumbprint:
     description:

@@ -52,6 +52,7 @@ $u=$k.UniqueName
 """
 _OPEN_LEGACY = """\
 $i=$e[0].PrivateKey.CspKeyContainerInfo
+if(!$i){{throw 'Windows gives no private key for it'}}
 'keyprovider exitpolicy '+[int]$i.Exportable
 $u=$i.UniqueKeyContainerName
 """
@@ -154,7 +155,7 @@ def _opened(store: str, thumbprint: str, key: Key) -> str:
     if key.kind == "ksp":
         body = _OPEN_CNG.format(container=quote(key.container or ""), provider=quote(key.provider or ""))
     else:
-        body = OPEN_CERTIFICATE.format(store=quote(store), thumbprint=quote(thumbprint)) + _OPEN_LEGACY
+        body = OPEN_CERTIFICATE.format(store=quote(store), thumbprint=quote(thumbprint)) + _OPEN_LEGACY.format()
     return body + _KEY_FILE.format(folder=quote(CNG_KEYS if key.kind == "ksp" else MACHINE_KEYS))
 
 

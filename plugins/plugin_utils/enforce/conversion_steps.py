@@ -152,8 +152,8 @@ def copy(host: WindowsHost, name: str, certificate: Certificate, provider: str, 
     if code == ERROR_INVALID_PASSWORD:
         meaning = "The password is the one that the file was written with a moment before."
         remedy = (
-            "A logon over the network without the account's secrets (NTLM, or Kerberos without delegation) may be the"
-            " reason: use become, CredSSP or Kerberos delegation for this task."
+            "The known reason is a logon without the account's secrets, as over NTLM or Kerberos without delegation:"
+            " connect with CredSSP, or with Kerberos and delegation."
         )
     raise EnrolmentError(
         f"It ended with {shown_code(code)} on {name}, and the key was not copied. {meaning} {words_of(answer)} {state}",

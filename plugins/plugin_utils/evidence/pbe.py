@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Password-based decryption of the parts of a PFX file that hold attributes.
+"""Password-based decryption of the parts of a PFX file that hold attributes, and the MAC of the file.
 
 ``cryptography`` opens a PFX as a whole but tells nothing of its bag attributes, so a safe that is encrypted together
 with its key bags has to be decrypted here: PBES2 with PBKDF2 (RFC 8018), and Triple DES with the key derivation of
@@ -10,6 +10,7 @@ PKCS #12 (RFC 7292 appendix B). These are the two that Windows writes and accept
 from __future__ import annotations
 
 import hashlib
+import hmac
 
 from ..record import EvidenceError
 from . import asn1
@@ -27,14 +28,28 @@ _PBKDF2 = "1.2.840.113549.1.5.12"
 _PKCS12_TRIPLE_DES = "1.2.840.113549.1.12.1.3"
 _DES_EDE3_CBC = "1.2.840.113549.3.7"
 _AES_CBC = {"2.16.840.1.101.3.4.1.2": 16, "2.16.840.1.101.3.4.1.22": 24, "2.16.840.1.101.3.4.1.42": 32}
+_HMAC_SHA1 = "1.2.840.113549.2.7"
 _PRF = {
-    "1.2.840.113549.2.7": "sha1",
+    _HMAC_SHA1: "sha1",
     "1.2.840.113549.2.9": "sha256",
     "1.2.840.113549.2.10": "sha384",
     "1.2.840.113549.2.11": "sha512",
 }
 _MOST_ITERATIONS = 5_000_000
-_KEY, _IV = 1, 2
+_KEY, _IV, _MAC = 1, 2, 3
+_NAMES = {
+    "1.2.840.113549.1.12.1.1": "RC4-128",
+    "1.2.840.113549.1.12.1.2": "RC4-40",
+    _PKCS12_TRIPLE_DES: "TripleDES",
+    "1.2.840.113549.1.12.1.4": "TripleDES with two keys",
+    "1.2.840.113549.1.12.1.5": "RC2-128",
+    "1.2.840.113549.1.12.1.6": "RC2-40",
+}
+_SCHEMES = {
+    _DES_EDE3_CBC: "TripleDES",
+    "1.2.840.113549.3.2": "RC2",
+    **{name: f"AES-{8 * size}" for name, size in _AES_CBC.items()},
+}
 _WHAT = "The encryption algorithm"
 _EXPORT_AGAIN = "Export the file again with AES-256 and SHA-256 (TripleDES-SHA1 works too)."
 
@@ -75,6 +90,36 @@ def decrypt(algorithm: bytes, ciphertext: bytes, password: str) -> bytes:
     return padded[:-count]
 
 
+def describe(algorithm: bytes) -> str:
+    """The name of an encryption: ``TripleDES``, ``RC2-40``, ``AES-256 (PBES2, sha256)``; else its dotted OID.
+
+    :param algorithm: the encoded AlgorithmIdentifier.
+
+    :raises EvidenceError: it is damaged.
+    """
+    fields = asn1.elements(algorithm, _WHAT)
+    name = asn1.oid(asn1.only(fields, 0, _WHAT), _WHAT)
+    if name != _PBES2:
+        return _NAMES.get(name, name)
+    derivation, scheme = (asn1.elements(part, _WHAT) for part in asn1.elements(asn1.only(fields, 1, _WHAT), _WHAT)[:2])
+    scheme_name = asn1.oid(asn1.only(scheme, 0, _WHAT), _WHAT)
+    parameters = asn1.elements(asn1.only(derivation, 1, _WHAT), _WHAT)
+    return f"{_SCHEMES.get(scheme_name, scheme_name)} (PBES2, {_prf(parameters)[1]})"
+
+
+def mac(content: bytes, password: str | None, digest: str, salt: bytes, count: int) -> bytes:
+    """The HMAC over the AuthenticatedSafe (RFC 7292 section 4 and appendix A).
+
+    :param content: the content octets of the authSafe.
+    :param password: as a person types it; ``None`` for none at all, which some programs write for an empty one.
+    :param digest: as hashlib names it.
+    :param salt: the macSalt.
+    :param count: the iterations.
+    """
+    size = hashlib.new(digest, usedforsecurity=False).digest_size
+    return hmac.digest(_pkcs12_kdf(password, salt, count, _MAC, size, digest), content, digest)
+
+
 def _pbes2(parameters: list[bytes], password: str) -> Cipher[modes.CBC]:
     derivation = asn1.elements(asn1.only(parameters, 0, _WHAT), _WHAT)
     scheme = asn1.elements(asn1.only(parameters, 1, _WHAT), _WHAT)
@@ -87,12 +132,9 @@ def _pbes2(parameters: list[bytes], password: str) -> Cipher[modes.CBC]:
     vector = asn1.octets(asn1.only(scheme, 1, _WHAT), _WHAT)
     fields = asn1.elements(asn1.only(derivation, 1, _WHAT), _WHAT)
     salt, count = _salt_and_count(fields)
-    digest = "sha1"
-    if fields[-1][0] == 0x30:
-        prf = asn1.oid(asn1.only(asn1.elements(fields[-1], _WHAT), 0, _WHAT), _WHAT)
-        if prf not in _PRF:
-            raise UnsupportedEncryption(f"PBKDF2 runs with {prf}, which is not supported.", remedy=_EXPORT_AGAIN)
-        digest = _PRF[prf]
+    prf, digest = _prf(fields)
+    if prf not in _PRF:
+        raise UnsupportedEncryption(f"PBKDF2 runs with {prf}, which is not supported.", remedy=_EXPORT_AGAIN)
     key = hashlib.pbkdf2_hmac(digest, password.encode(), salt, count, _AES_CBC.get(scheme_name, 24))
     try:
         if scheme_name == _DES_EDE3_CBC:
@@ -100,6 +142,14 @@ def _pbes2(parameters: list[bytes], password: str) -> Cipher[modes.CBC]:
         return Cipher(algorithms.AES(key), modes.CBC(vector))
     except ValueError as exc:
         raise EvidenceError("The initialization vector has a wrong size.", remedy=_EXPORT_AGAIN) from exc
+
+
+def _prf(fields: list[bytes]) -> tuple[str, str]:
+    """The OID of the pseudorandom function of PBKDF2 parameters, and the name of its digest (the OID if unknown)."""
+    name = _HMAC_SHA1
+    if fields[-1][0] == 0x30:
+        name = asn1.oid(asn1.only(asn1.elements(fields[-1], _WHAT), 0, _WHAT), _WHAT)
+    return name, _PRF.get(name, name)
 
 
 def _salt_and_count(fields: list[bytes]) -> tuple[bytes, int]:
@@ -113,18 +163,19 @@ def _salt_and_count(fields: list[bytes]) -> tuple[bytes, int]:
     return salt, count
 
 
-def _pkcs12_kdf(password: str, salt: bytes, count: int, purpose: int, size: int) -> bytes:
-    """Derive ``size`` bytes with SHA-1 (RFC 7292 appendix B.2); the password is a BMPString with its NUL."""
-    block = 64
-    secret = password.encode("utf-16-be") + b"\0\0"
+def _pkcs12_kdf(password: str | None, salt: bytes, count: int, purpose: int, size: int, digest: str = "sha1") -> bytes:
+    """Derive ``size`` bytes (RFC 7292 appendix B.2); a password is a BMPString with its NUL."""
+    hash_of = getattr(hashlib, digest)
+    block = hash_of(usedforsecurity=False).block_size
+    secret = b"" if password is None else password.encode("utf-16-be") + b"\0\0"
     state = bytearray(_repeated(salt, block) + _repeated(secret, block))
     derived = b""
     while len(derived) < size:
-        digest = bytes([purpose]) * block + bytes(state)
+        hashed = bytes([purpose]) * block + bytes(state)
         for _round in range(count):
-            digest = hashlib.sha1(digest, usedforsecurity=False).digest()
-        derived += digest
-        addend = int.from_bytes(_repeated(digest, block), "big") + 1
+            hashed = hash_of(hashed, usedforsecurity=False).digest()
+        derived += hashed
+        addend = int.from_bytes(_repeated(hashed, block)[:block], "big") + 1
         for start in range(0, len(state), block):
             total = int.from_bytes(state[start : start + block], "big") + addend
             state[start : start + block] = (total % (1 << 8 * block)).to_bytes(block, "big")

@@ -71,7 +71,7 @@ def _key_view(machine: Machine, stored: StoredCertificate, administrator: bool) 
         container=key.container,
         unique=unique_name(key.container, machine.guid) if in_file and key.container else None,
         opened=administrator and container is not None,
-        exportable=bool(container and container.exportable),
+        exportable=bool(container and container.export_policy),
         recorded=key.recorded,
     )
 

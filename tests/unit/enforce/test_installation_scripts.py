@@ -8,12 +8,12 @@ import base64
 
 import pytest
 import yaml
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.export import export_pfx
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.installation import InstallWish, install
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.removal import RemovalWish, archive, remove
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.transfer import (
     ImportWish,
     checked_pfx,
-    export_pfx,
     import_pfx,
 )
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enrolment.wish import EnrolmentError
