@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The crash sweep: cut the enforce run at one HTTP request, run it again undisturbed, and look what is left.
+"""The crash sweep: disturb a run at one place, run it again undisturbed, and look what is left.
 
+A place is an HTTP request whose connection is cut, or a statement of a script at which its process ends.
 ``make test`` takes a few of the cases, ``make sweep`` all of them.
 """
 
@@ -11,36 +12,43 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from lab.host.machine import Machine
 from lab.runtime import Lab
 from lab.wire.faults import Fault
+from sweep_flows import AUTHORITY, FLOWS, ISSUED, SCENARIO, SCHANNEL, SETTINGS, TOP, Flow, standings, violations
+from sweep_kills import Watch, watched
 
-TOP = Path(__file__).parents[1]
-SCENARIO = TOP / "tests/lab/scenarios/enrolment.yml"
-AUTHORITY = "Contoso Issuing CA 1"
-SCHANNEL = "Microsoft RSA SChannel Cryptographic Provider"
-SETTINGS: dict[str, Any] = {
-    "lync_certificates_directory_host": "dc01",
-    "lync_certificates_ca_host": "ca01",
-    "lync_certificates_template": "LyncWebServer",
-    "lync_certificates_old": "remove",
-}
-FLOWS = {"front_end": ("fe01",), "pool": ("edge01", "edge02")}
-"""The servers of each flow: one with a certificate of its own, and two that share one with its key."""
-ISSUED = 20
-"""A row's disposition in the CA's database."""
+__all__ = [
+    "AUTHORITY",
+    "FLOWS",
+    "ISSUED",
+    "SCENARIO",
+    "SCHANNEL",
+    "SETTINGS",
+    "Case",
+    "Run",
+    "Undisturbed",
+    "violations",
+]
 
-Kind = Literal["cut_before", "cut_after"]
+_FOR_GOOD = 1_000_000
+_COUNTS = ("requests", "commands")
+
+Kind = Literal["cut_before", "cut_after", "killed", "crashed"]
+"""The connection breaks before or after the host acted; the process ends; the process ends and the connection is gone
+from then on.
+"""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One cut: at which request of which host, before or after the host acted."""
+    """One disturbance: at which request, or at which statement, of which host."""
 
     flow: str
     host: str
@@ -65,13 +73,35 @@ class Run:
         return sum(int(word.partition("=")[2]) for word in recap.split() if word.startswith("changed="))
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """A flow that ran twice without a disturbance, each time to a good end."""
+
+    flow: str
+    requests: Mapping[str, int]
+    """The HTTP requests of the first run, by host."""
+    commands: Mapping[str, int]
+    """Its commands, by host."""
+    statements: Mapping[str, int]
+    """The statements of its scripts, by server."""
+
+
 def enforce(lab: Lab, directory: Path, flow: str = "front_end", **settings: Any) -> Run:
-    """Run the enforce playbook for a flow as a user does, in a directory of its own."""
-    return play(lab, directory, "enforce", {"lync_certificates_hosts": ",".join(FLOWS[flow]), **SETTINGS, **settings})
+    """Run the playbook of a flow as a user does, in a directory of its own."""
+    chosen = FLOWS[flow]
+    return play(lab, directory, _playbook(chosen, directory), {**chosen.variables, **settings})
+
+
+def _playbook(flow: Flow, directory: Path) -> str:
+    if not flow.tasks:
+        return "enforce"
+    path = directory / "site.yml"
+    path.write_text(json.dumps([{"hosts": ",".join(flow.servers), "gather_facts": False, "tasks": [*flow.tasks]}]))
+    return str(path)
 
 
 def play(lab: Lab, directory: Path, playbook: str, settings: Mapping[str, Any]) -> Run:
-    """Run a playbook of the collection."""
+    """Run a playbook: one of the collection by its name, another by its path."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment.update(
         ANSIBLE_COLLECTIONS_PATH=os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(TOP / ".build/collections")),
@@ -83,7 +113,7 @@ def play(lab: Lab, directory: Path, playbook: str, settings: Mapping[str, Any]) 
         [
             str(Path(sys.executable).with_name("ansible-playbook")),
             f"--inventory={lab.inventory_path}",
-            f"winpki.keyprovider.{playbook}",
+            playbook if "/" in playbook else f"winpki.keyprovider.{playbook}",
             "--extra-vars",
             json.dumps(settings),
         ],
@@ -97,93 +127,71 @@ def play(lab: Lab, directory: Path, playbook: str, settings: Mapping[str, Any]) 
     return Run(done.returncode, done.stdout + done.stderr)
 
 
-def requests(lab: Lab, flow: str = "front_end") -> dict[str, int]:
-    """How many HTTP requests each host of a flow has had since the counters were reset."""
-    return {host: int(lab.counters(host)["requests"]) for host in ("dc01", "ca01", *FLOWS[flow])}
+def undisturbed(flow: str, directory: Path) -> Undisturbed:
+    """Run a flow twice. It ends well each time, and the second run changes nothing.
+
+    Raises:
+        AssertionError: it does not.
+    """
+    chosen = FLOWS[flow]
+    with Lab.from_scenario(chosen.scenario) as lab, ExitStack() as stack:
+        before = standings(lab, chosen)
+        watches = {host: stack.enter_context(watched(lab.machine(host), Watch())) for host in chosen.servers}
+        lab.reset_counters()
+        first = enforce(lab, directory, flow)
+        counted = {host: lab.counters(host) for host in (*chosen.asked, *chosen.servers)}
+        statements = {host: watch.statements for host, watch in watches.items()}
+        assert (first.exit_code, chosen.ended(lab, chosen, before)) == (0, []), first.output
+        second = enforce(lab, directory, flow)
+        assert (second.exit_code, second.changed) == (0, 0), second.output
+        assert chosen.ended(lab, chosen, before) == []
+    requests, commands = ({host: int(counts[name]) for host, counts in counted.items()} for name in _COUNTS)
+    return Undisturbed(flow, requests, commands, statements)
 
 
-def cases(flow: str, counted: dict[str, int]) -> list[Case]:
-    """All cuts of a run with so many requests."""
-    kinds: tuple[Kind, ...] = ("cut_before", "cut_after")
+def cases(found: Undisturbed, kinds: Sequence[Kind] = ("cut_before", "cut_after")) -> list[Case]:
+    """All disturbances of these kinds: those at statements, then those at requests, by host and number."""
+    totals = (("killed", "crashed"), found.statements), (("cut_before", "cut_after"), found.requests)
     return [
-        Case(flow, host, number, kind)
-        for host, requests_of_it in counted.items()
-        for number in range(1, requests_of_it + 1)
+        Case(found.flow, host, number, kind)
+        for chosen, numbers in totals
+        for host, total in numbers.items()
+        for number in range(1, total + 1)
         for kind in kinds
+        if kind in chosen
     ]
 
 
-def swept(case: Case, directory: Path) -> tuple[Run, Run, list[str]]:
-    """The run that is cut, the one after it, and what is wrong then; nothing is when the list is empty."""
-    with Lab.from_scenario(SCENARIO) as lab:
-        lab.server.script_fault(case.host, Fault(case.kind, at=case.number))
-        first = enforce(lab, directory, case.flow)
-        lab.server.clear_faults()
+def swept(case: Case, directory: Path, *, thrice: bool = False) -> tuple[Run, Run, list[str]]:
+    """The run that is disturbed, the one after it, and what is wrong then; nothing is when the list is empty.
+
+    :param thrice: run it once more, which must change nothing.
+    """
+    flow = FLOWS[case.flow]
+    with Lab.from_scenario(flow.scenario) as lab:
+        before = standings(lab, flow)
+        with _disturbed(lab, case):
+            first = enforce(lab, directory, case.flow)
+        wrong = [f"after the first run: {text}" for text in flow.cut(lab, flow, before)]
         second = enforce(lab, directory, case.flow)
-        wrong = violations(lab, case.flow)
         if second.exit_code:
-            wrong.insert(0, f"the second run ended with {second.exit_code}")
+            wrong.append(f"the second run ended with {second.exit_code}")
+        wrong += flow.ended(lab, flow, before)
+        if thrice and not wrong:
+            third = enforce(lab, directory, case.flow)
+            if (third.exit_code, third.changed) != (0, 0):
+                wrong.append(f"the third run ended with {third.exit_code} and {third.changed} changes")
         return first, second, wrong
 
 
-def violations(lab: Lab, flow: str = "front_end") -> list[str]:
-    """What must not be after a cut run and an undisturbed one."""
-    servers = [lab.machine(name) for name in FLOWS[flow]]
-    journal = [one for one in lab.deployment.journal.violations if one.host in FLOWS[flow]]
-    wrong = [text for machine in servers for text in (*_assignments(machine), *_leftovers(machine))]
-    return [*wrong, *map(str, journal), *_shared(servers), *_issued(lab), *_leftovers(lab.machine("ca01"))]
-
-
-def _shared(servers: list[Machine]) -> list[str]:
-    """All servers have the same certificate for A/V authentication."""
-    thumbprints = {
-        thumbprint
-        for machine in servers
-        for use, thumbprint in (machine.lync.assignments if machine.lync else ())
-        if use == "AudioVideoAuthentication"
-    }
-    return [f"the pool has {len(thumbprints)} certificates for A/V authentication"] if len(thumbprints) > 1 else []
-
-
-def _assignments(machine: Machine) -> list[str]:
-    """Each usage has a certificate in the store whose key is there and in the wanted provider."""
-    wrong = []
-    assert machine.lync is not None
-    for use, thumbprint in machine.lync.assignments:
-        stored = machine.find(thumbprint)
-        key = stored.key if stored else None
-        if stored is None or key is None:
-            wrong.append(f"{use} is assigned to {thumbprint}, which is not there with a key")
-        elif key.provider != SCHANNEL:
-            wrong.append(f"{use} has its key in {key.provider}")
-        elif machine.containers.find(key.provider, key.container) is None:
-            wrong.append(f"{use} has no key container")
-    return wrong
-
-
-def _issued(lab: Lab) -> list[str]:
-    """The CA issued one certificate, and nothing else was asked of it."""
-    rows = [row.disposition for row in lab.authority(AUTHORITY).rows]
-    return [] if rows == [ISSUED] else [f"the CA has requests with the dispositions {rows}"]
-
-
-def _leftovers(machine: Machine) -> list[str]:
-    """No pending request, no key without a certificate, no file of ours that is not known to stay."""
-    wrong = []
-    pending = machine.store("REQUEST")
-    if pending and pending[1]:
-        wrong.append(f"{machine.name} has {len(pending[1])} pending requests")
-    named = {
-        ((one.key.provider or "").casefold(), (one.key.container or "").casefold())
-        for held in machine.stores.values()
-        for one in held
-        if one.key
-    }
-    for container in machine.containers:
-        if (container.provider.casefold(), container.name.casefold()) not in named:
-            wrong.append(f"{machine.name} has the key container {container.name} without a certificate")
-    for path in machine.files:
-        beneath = path.lower().partition("\\winpki.keyprovider\\requests\\")[2]
-        if "keyprovider-" in path.lower() or beneath:
-            wrong.append(f"{machine.name} has the file {path}")
-    return wrong
+@contextmanager
+def _disturbed(lab: Lab, case: Case) -> Iterator[None]:
+    if case.kind in ("killed", "crashed"):
+        lost = Fault("cut_before", times=_FOR_GOOD)
+        gone = partial(lab.server.script_fault, case.host, lost) if case.kind == "crashed" else None
+        with watched(lab.machine(case.host), Watch(case.number, gone)):
+            yield
+    else:
+        lab.server.script_fault(case.host, Fault(case.kind, at=case.number))
+        yield
+    lab.server.clear_faults()

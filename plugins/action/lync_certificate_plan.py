@@ -16,6 +16,7 @@ from ..plugin_utils.host.action import KeyProviderAction
 from ..plugin_utils.lync.usages import checked_types
 from ..plugin_utils.profiles.library import load
 
+_REPAIRS = ["request", "convert", "request_or_convert"]
 _REQUEST_SPEC: dict[str, Any] = {
     "types": {"type": "list", "elements": "str", "required": True},
     "subject": {"type": "str"},
@@ -26,6 +27,7 @@ _REQUEST_SPEC: dict[str, Any] = {
     "exportable": {"type": "bool"},
     "friendly_name": {"type": "str"},
     "extended_key_usage": {"type": "list", "elements": "str"},
+    "repair": {"type": "str", "choices": _REPAIRS},
 }
 
 
@@ -40,6 +42,7 @@ class ActionModule(KeyProviderAction):
         "template": {"type": "str"},
         "renew_before_days": {"type": "int", "default": 0},
         "replace": {"type": "str", "choices": ["unsuitable", "warning"], "default": "unsuitable"},
+        "repair": {"type": "str", "choices": _REPAIRS, "default": "request"},
         "pool": {"type": "str"},
         "requests": {"type": "list", "elements": "dict", "options": _REQUEST_SPEC, "default": []},
         "peers": {"type": "dict", "default": {}},
@@ -54,6 +57,7 @@ class ActionModule(KeyProviderAction):
             renew_before_days=arguments["renew_before_days"],
             replace_warnings=arguments["replace"] == "warning",
             pool=arguments["pool"],
+            repair=arguments["repair"],
             asked=tuple(_asked(given) for given in arguments["requests"]),
         )
         name = self.host_name(task_vars)

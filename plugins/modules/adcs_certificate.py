@@ -143,6 +143,8 @@ status:
   description:
     - V(issued), V(pending) or V(denied).
     - In check mode also V(not_submitted), when a request would be submitted.
+    - Of a task that failed V(denied), or V(not_submitted) when the CA certainly took no request, as one that cannot be
+      reached. Without it, what became of the request is not known.
   returned: always, unless the task failed before the CA answered
   type: str
 request_id:

@@ -23,8 +23,9 @@ description:
     certificates. It is opened once more and compared before anybody gets it. What it held beside them (the name of the
     key container, extended properties, a key usage within the key) is left out, so that Windows makes a container of a
     new name. The key of a legacy provider is marked for key exchange (AT_KEYEXCHANGE).
-  - A file at O(dest) is replaced at once by the whole new file, or stays as it is. Nothing else is left in its
-    directory.
+  - A file at O(dest) is replaced at once by the whole new file, or stays as it is. A failure leaves nothing else in its
+    directory; only a run that is killed can leave a hidden file there (C(.NAME.*)), which is encrypted as the
+    new file is and readable by its owner alone.
   - Works on the controller whatever the host of the task is. No program is started; the password is on no command line.
 options:
   path:

@@ -206,7 +206,7 @@ needs_summary:
       CA. Null when no host has needs.
   returned: success
   type: dict
-  sample: {total: 4, blocked: 0, pending: 1, waits: 1, request: 0, transfer: 0, assign: 0, satisfied: 2}
+  sample: {total: 4, blocked: 0, pending: 1, waits: 1, request: 0, convert: 0, transfer: 0, assign: 0, satisfied: 2}
 table:
   description: The lines of the table of verdicts.
   returned: success

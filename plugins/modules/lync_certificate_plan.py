@@ -11,8 +11,8 @@ short_description: Which certificates a Lync server needs, and the next step tow
 version_added: 0.1.0
 description:
   - Looks at the certificates of a Lync or Skype for Business server and at what each is assigned to, and tells for each
-    usage whether its certificate is good, or what comes next - request one, assign one that lies in the store, take
-    over the one that the pool shares, or wait.
+    usage whether its certificate is good, or what comes next - request one, move the key of one, assign one that lies
+    in the store, take over the one that the pool shares, or wait.
   - Everything is decided from what is found on the host, so a run that broke off is simply begun again. A certificate
     that answers a need and lies in the store is to be assigned, and no further one is requested.
   - One command on the host. Nothing is changed.
@@ -51,6 +51,19 @@ options:
     type: str
     choices: [unsuitable, warning]
     default: unsuitable
+  repair:
+    description:
+      - How a need is met that no certificate of the store meets as it is.
+      - V(request), by a new certificate.
+      - V(convert), by M(winpki.keyprovider.certificate_convert) of a certificate whose key is its only fault, one that
+        is assigned before others, so that assignments stay; nothing is requested. Where there is none, the reasons
+        tell why.
+      - V(request_or_convert), by a new certificate; RV(needs[].convert) names the one for when none can be requested.
+      - A conversion is not offered for OAuthTokenIssuer, whose certificate and key the Central Management store hands
+        on to all servers; it is requested as before.
+    type: str
+    choices: [request, convert, request_or_convert]
+    default: request
   pool:
     description:
       - The FQDN of the pool, which a certificate asked for the usage Default has to hold.
@@ -97,6 +110,10 @@ options:
         description: OIDs.
         type: list
         elements: str
+      repair:
+        description: As O(repair), for these usages.
+        type: str
+        choices: [request, convert, request_or_convert]
   peers:
     description:
       - The needs of the other servers, as RV(needs) of their results has them, by inventory name and in an order that
@@ -118,6 +135,7 @@ author:
 seealso:
   - module: winpki.keyprovider.certificate_info
   - module: winpki.keyprovider.certificate_request
+  - module: winpki.keyprovider.certificate_convert
   - module: winpki.keyprovider.lync_certificate
 """
 
@@ -130,6 +148,10 @@ EXAMPLES = r"""
 - name: Show it
   ansible.builtin.debug:
     msg: "{{ plan.lines }}"
+
+- name: See what can be done without a CA
+  winpki.keyprovider.lync_certificate_plan:
+    repair: convert
 
 - name: Also want another name in the certificate of the web services
   winpki.keyprovider.lync_certificate_plan:
@@ -159,9 +181,10 @@ needs:
     state:
       description:
         - V(satisfied), its certificate is good; V(assign), RV(needs[].successor) lies in the store; V(request), a new
-          one is needed, or its request is pending; V(transfer), RV(needs[].successor) has to be taken over from
+          one is needed, or its request is pending; V(convert), the key of RV(needs[].convert) is to be moved into
+          RV(needs[].provider); V(transfer), RV(needs[].successor) has to be taken over from
           RV(needs[].source_host); V(waits), that host has to do its part first; V(blocked), what was issued cannot be
-          used, and another request would yield the same.
+          used, and another request would yield the same, or a conversion is wanted and no key can be moved.
       type: str
     reasons:
       description: Why, in whole sentences.
@@ -172,6 +195,16 @@ needs:
       type: str
     successor:
       description: The thumbprint of the certificate that is to be assigned, or null.
+      type: str
+    repair:
+      description: V(request), V(convert) or V(request_or_convert), as it was asked for.
+      type: str
+    convert:
+      description:
+        - The thumbprint of the certificate that meets the need once its key is in RV(needs[].provider), or null. With
+          the state V(request) it is for when none can be requested.
+        - Whether its key may be exported is not known here, because the store does not tell;
+          M(winpki.keyprovider.certificate_convert) asks the key, in check mode too.
       type: str
     shared:
       description:

@@ -5,23 +5,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ..audit.certificates import Wish, observe_store
-from ..enrolment.needs import Held, Need, Terms, plan_needs, superseded, unmet
+from ..audit.certificates import Observed, Wish, observe_store
+from ..enrolment.conversion import checked_target, target_key
+from ..enrolment.needs import Held, Need, Terms, flaws, has_key_in, plan_needs, superseded, unmet
+from ..enrolment.needs_repair import repaired
 from ..enrolment.shared import Peers, in_use_elsewhere, resolved
 from ..host.connection import HostError, WindowsHost
+from ..profiles.judge import judge_all
 from ..profiles.model import Profile
+from ..profiles.verdict import Verdict
 
 _STEPS = {
     "satisfied": "nothing to do.",
     "assign": "{successor} is to be assigned.",
+    "convert": "the key of {convert} is to be moved into {provider}.",
     "request": "a new certificate is needed.",
     "transfer": "{successor} is to be taken over from {source_host}.",
     "waits": "waits for {source_host}.",
     "blocked": "no certificate can be requested.",
 }
+_NO_KEY_TO_MOVE = "no key can be moved into {provider}."
+_OR_CONVERT = (
+    "a new certificate is needed; if none can be requested, the key of {convert} is to be moved into {provider}."
+)
 
 
 def plan_host(
@@ -39,7 +49,7 @@ def plan_host(
 
     Raises:
         HostError: the store or the assignments could not be read.
-        EnrolmentError: what is asked for contradicts itself.
+        EnrolmentError: what is asked for contradicts itself, or no key can be moved into the provider.
     """
     seen = observe_store(host, name, Wish(assignments=True), profile, at=at)
     refused = [problem for problem in seen.problems if problem.place == "Get-CsCertificate"]
@@ -54,13 +64,21 @@ def plan_host(
     order = {thumbprint: place for place, thumbprint in enumerate(seen.usages)}
     held = sorted(
         (
-            Held(certificate, verdict, tuple(seen.usages.get(certificate.thumbprint or "", ())))
-            for certificate, verdict in zip(seen.certificates, seen.verdicts, strict=True)
+            Held(certificate, verdict, tuple(seen.usages.get(certificate.thumbprint or "", ())), converted)
+            for certificate, verdict, converted in zip(
+                seen.certificates, seen.verdicts, _converted(seen, terms, profile, at), strict=True
+            )
         ),
         key=lambda one: order.get(one.certificate.thumbprint or "", len(order)),
     )
     store = frozenset(one.certificate.thumbprint or "" for one in held)
-    needs = [resolved(need, name, peers, store) for need in plan_needs(held, terms, at=at)]
+    unfit = frozenset(
+        one.certificate.thumbprint or ""
+        for one in held
+        if flaws(one, terms, at) and not has_key_in(one.certificate, terms.provider)
+    )
+    planned = [repaired(need, held, terms, at=at) for need in plan_needs(held, terms, at=at)]
+    needs = [resolved(need, name, peers, store, unfit) for need in planned]
     old = superseded(held, needs, in_use_elsewhere(name, peers), terms, at=at)
     return {
         "lync": seen.lync,
@@ -71,14 +89,38 @@ def plan_host(
     }
 
 
+def _converted(seen: Observed, terms: Terms, profile: Profile, at: datetime) -> Sequence[Verdict | None]:
+    """The verdicts on the certificates with their keys in the wished provider, when a conversion is thought of.
+
+    All are judged together, because the friendly names of a store are counted.
+    """
+    if not terms.converts:
+        return [None] * len(seen.certificates)
+    key = target_key(checked_target(terms.provider))
+    moved = [replace(certificate, key=key) for certificate in seen.certificates]
+    return judge_all(moved, profile, at=at, assignments=seen.usages)
+
+
 def _lines(needs: Sequence[Need], held: Sequence[Held], old: Sequence[str]) -> list[str]:
     """What a person reads: one line for each need."""
     lines = []
     for need in needs:
-        step = _STEPS[need.state].format(successor=_short(need.successor), source_host=need.source_host)
+        step = _step(need).format(
+            successor=_short(need.successor),
+            source_host=need.source_host,
+            convert=_short(need.convert),
+            provider=need.provider,
+        )
         now = f" (now {_short(need.current)})" if need.current else ""
         lines.append(" ".join((f"{', '.join(need.types)}{now}: {step}", *_short_reasons(need, held))))
     return [*lines, *(f"{_short(thumbprint)} has been replaced." for thumbprint in old)]
+
+
+def _step(need: Need) -> str:
+    """What comes next, with names to be filled in."""
+    if need.state == "blocked" and need.repair == "convert":
+        return _NO_KEY_TO_MOVE
+    return _OR_CONVERT if need.state == "request" and need.convert else _STEPS[need.state]
 
 
 def _short_reasons(need: Need, held: Sequence[Held]) -> list[str]:
@@ -86,7 +128,8 @@ def _short_reasons(need: Need, held: Sequence[Held]) -> list[str]:
     reasons = list(need.reasons)
     for one in held:
         named = any(one.certificate.thumbprint in reason for reason in reasons if one.certificate.thumbprint)
-        if not (named if need.state == "blocked" else set(one.usages) & set(need.types)):
+        used = need.state != "blocked" or need.repair == "convert"
+        if not (named or (used and set(one.usages) & set(need.types))):
             continue
         for result in one.verdict.requirements:
             if result.actual:

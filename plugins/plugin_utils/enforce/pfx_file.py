@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import os
 import stat
-import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from ..enrolment.pfx import Encryption, OpenedPfx, check_new_password, open_pfx,
 from ..enrolment.wish import EnrolmentError
 from ..evidence.armour import unwrap
 from ..record import AT_SIGNATURE
+from ..report.files import replace_file
 
 LARGEST_PFX = 16 << 20
 """Bytes; a key with its chain has some thousand."""
@@ -203,12 +203,10 @@ def _is_settled(data: bytes, wanted: OpenedPfx, wish: FileWish, provider: str) -
         held = open_pfx(data, wish.protection)
     except EnrolmentError:
         return False
-    key = held.leaf.key
     return (
         _same(held, wanted, wish)
-        and (key.provider, bool(key.machine_keyset), held.encryption)
-        == (provider, wish.machine_keyset, wish.encryption)
-        and key.key_spec != AT_SIGNATURE
+        and _described(held) == _wished(wish, provider)
+        and held.leaf.key.key_spec != AT_SIGNATURE
         and (wish.dest is None or unwrap(data).payloads[0].der == data)  # Windows reads no PEM and no base64
     )
 
@@ -271,9 +269,9 @@ def _write(path: Path, data: bytes, wish: FileWish, present: _Present | None, at
     copy = path.with_name(f"{path.name}.{os.getpid()}.{at:%Y-%m-%d@%H:%M:%S}~") if wish.backup and present else None
     try:
         if copy and present:
-            _replace(copy, present.data, _PRIVATE)
+            replace_file(copy, present.data, _PRIVATE)
         try:
-            _replace(path, data, wish.mode)
+            replace_file(path, data, wish.mode)
         except BaseException:
             if copy:
                 copy.unlink()
@@ -285,21 +283,6 @@ def _write(path: Path, data: bytes, wish: FileWish, present: _Present | None, at
             remedy=_OTHER_DEST,
         ) from exc
     return str(copy) if copy else None
-
-
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    """Write the whole file or none; nobody else can read what is not finished."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".keyprovider.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), mode)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _change_mode(path: Path, mode: int) -> None:

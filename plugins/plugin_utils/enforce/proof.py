@@ -39,8 +39,8 @@ $s.Open('ReadOnly')
 $e=$s.Certificates.Find('FindByThumbprint',{thumbprint},$false)
 'keyprovider exitfound '+$e.Count
 """
-"""Finds a certificate of a store as ``$e``; ``exitfound`` is the number of those found. .NET Framework 2.0 has it all; the
-store does not show archived certificates unless it is opened so."""
+"""Finds a certificate of a store as ``$e``; ``exitfound`` is the number of those found. .NET Framework 2.0 has it all;
+the store does not show archived certificates unless it is opened so."""
 
 # A CNG key leaves PrivateKey empty: its getter ends with "Invalid provider type specified" (0x80090014), which
 # PowerShell swallows.

@@ -158,6 +158,7 @@ class _Submission:
                 f"Check that the host has certreq.exe and free space, and that the account may write {self._saved};"
                 " then run it again.",
                 "submission",
+                "not_submitted",
             )
         if code is None or answer.error:
             raise self._host.failure(
@@ -173,7 +174,8 @@ class _Submission:
         # With the id of a row in the CA's database the code is of what came after it, such as a file not written.
         if code in NOTHING_DONE and request_id_of(answer.said) is None:
             self._host.remove()
-            raise self._host.refused(f"{ca} took no request", code, answer, "Nothing was submitted.")
+            left = "Nothing was submitted."
+            raise self._host.refused(f"{ca} took no request", code, answer, left, status="not_submitted")
         if code in DENIALS:
             return self._denied_without_response(answer, request_id_of(answer.said), forget=True)
         if code:

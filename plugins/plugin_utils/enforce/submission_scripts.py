@@ -183,7 +183,15 @@ class SubmissionHost:
         """Remove the directory, so that the next run begins anew."""
         self._run(_REMOVE)
 
-    def refused(self, what: str, code: int, answer: Answer, consequence: str, step: str = "submission") -> HostError:
+    def refused(
+        self,
+        what: str,
+        code: int,
+        answer: Answer,
+        consequence: str,
+        step: str = "submission",
+        status: str | None = None,
+    ) -> HostError:
         """The failure for an exit code of certreq or certutil."""
         meaning, remedy = explain(code)
         if self._admin_force_machine and code in _ACCESS:
@@ -192,11 +200,13 @@ class SubmissionHost:
             " ".join(filter(None, (f"{what}: {shown(code)}.", meaning, answer.complaint, consequence))),
             remedy or "Read what the tool said.",
             step,
+            status,
         )
 
-    def failure(self, message: str, remedy: str, step: str) -> HostError:
-        """A failure that names the host and the step."""
-        return HostError(message, remedy=remedy, place=f"{self.name}, {step}")
+    def failure(self, message: str, remedy: str, step: str, status: str | None = None) -> HostError:
+        """A failure that names the host and the step, and the status of the request where that is known."""
+        facts = {"status": status} if status else {}
+        return HostError(message, remedy=remedy, place=f"{self.name}, {step}", facts=facts)
 
     def _alone(self, statements: str, data: bytes | None = None) -> Answer:
         return carry(self._host, self.name, locked(self._directory, statements), data)

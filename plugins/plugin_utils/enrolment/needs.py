@@ -19,8 +19,11 @@ from ..providers.catalogue import lookup
 from ..record import Certificate, Key, Source, Template
 from .wish import RSA_SCHANNEL, SERVER_AUTHENTICATION, EnrolmentError, RequestWish, checked
 
-State = Literal["satisfied", "assign", "request", "transfer", "waits", "blocked"]
+State = Literal["satisfied", "assign", "convert", "request", "transfer", "waits", "blocked"]
 Shared = Literal["pool", "global"]
+Repair = Literal["request", "convert", "request_or_convert"]
+"""How a need is met that nothing in the store meets: by a new certificate, by another place for the key of one that is
+there, or so when none can be requested."""
 
 SHARED_USAGES: Mapping[str, Shared] = {"AudioVideoAuthentication": "pool", "OAuthTokenIssuer": "global"}
 """Usages with one certificate and one private key for several servers: all Edge Servers of a pool (Lync Server 2013
@@ -40,6 +43,8 @@ class Held:
     certificate: Certificate
     verdict: Verdict
     usages: tuple[str, ...] = ()
+    converted: Verdict | None = None
+    """The verdict on it with its key in the wished provider; ``None`` when no conversion is thought of."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Asked:
     exportable: bool | None = None
     friendly_name: str | None = None
     extended_key_usage: tuple[str, ...] | None = None
+    repair: Repair | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,12 @@ class Terms:
     pool: str | None = None
     """The FQDN of the pool, when it is not the subject of the certificate that Default has now."""
     asked: tuple[Asked, ...] = ()
+    repair: Repair = "request"
+
+    @property
+    def converts(self) -> bool:
+        """Whether a conversion is an answer to any need."""
+        return any(repair not in (None, "request") for repair in (self.repair, *(one.repair for one in self.asked)))
 
 
 @dataclass(frozen=True)
@@ -95,12 +107,15 @@ class Need:
     friendly_name: str | None
     extended_key_usage: tuple[str, ...]
     state: State
+    repair: Repair = "request"
     reasons: tuple[str, ...] = ()
     """Why it is in this state; whole sentences."""
     current: str | None = None
     """The thumbprint of the certificate that is assigned now, one of them when there are several."""
     successor: str | None = None
     """The thumbprint of the certificate that answers the need and is to be assigned."""
+    convert: str | None = None
+    """The thumbprint of the certificate that answers the need once its key is in the wished provider."""
     shared: Shared | None = None
     source_host: str | None = None
     """Where a shared certificate is requested or comes from; ``None`` when the certificate is the host's own."""
@@ -119,6 +134,8 @@ class Need:
 
 def plan_needs(held: Sequence[Held], terms: Terms, *, at: datetime) -> tuple[Need, ...]:
     """All needs of a host, in the order of its certificates; what is asked for stands at the end.
+
+    Of conversions this knows nothing yet: :func:`~.needs_repair.repaired` does.
 
     Args:
         held: the certificates of its store My.
@@ -158,12 +175,13 @@ def superseded(
     """
     by_thumbprint = {one.certificate.thumbprint: one.certificate for one in held}
     placed = [by_thumbprint[need.current] for need in needs if need.state == "satisfied" and need.current]
+    kept = {*elsewhere, *(need.convert for need in needs)}
     found = []
     for one in held:
         certificate = one.certificate
-        if one.usages or certificate.thumbprint is None or certificate.thumbprint in elsewhere:
+        if one.usages or certificate.thumbprint is None or certificate.thumbprint in kept:
             continue
-        if _flaws(one, terms, at) and any(_follows(new, certificate) for new in placed):
+        if flaws(one, terms, at) and any(_follows(new, certificate) for new in placed):
             found.append(certificate.thumbprint)
     return tuple(found)
 
@@ -185,6 +203,47 @@ def names_of(certificate: Certificate) -> frozenset[str]:
     alternative = certificate.details.subject_alt_names if certificate.details else ()
     found = {name.partition(":")[2].lower() for name in alternative if name.startswith(("dns:", "ip:"))}
     return frozenset({*found, *common_names(certificate.subject)})
+
+
+def faults(one: Held, need: Need, terms: Terms, at: datetime) -> list[str]:
+    """Why a certificate does not meet a need."""
+    found = flaws(one, terms, at)
+    if not has_names_and_template(one.certificate, need):
+        missing = ", ".join(sorted(need.names - names_of(one.certificate)))
+        found.append(f"It lacks the names {missing}." if missing else "It was issued from another template.")
+    return found
+
+
+def flaws(one: Held, terms: Terms, at: datetime) -> list[str]:
+    """Why a certificate is to be replaced, whatever it is needed for."""
+    certificate = one.certificate
+    bad = ("unmet", "warning") if terms.replace_warnings else ("unmet",)
+    found = [unmet(result) for result in one.verdict.requirements if result.status in bad]
+    # Days before the end are the user's to choose; the profile's warning is for those who look.
+    left = moment_of(certificate.not_after) - at
+    if certificate.not_after and timedelta() < left < timedelta(days=terms.renew_before_days):
+        found.append(f"It ends on {certificate.not_after:%Y-%m-%d}, in {left.days} days.")
+    return found
+
+
+def has_names_and_template(certificate: Certificate, need: Need) -> bool:
+    """Whether a certificate holds all names of a need and comes from its template, as far as one was asked for.
+    Further names do no harm: many CAs add some.
+    """
+    oid = certificate.template.oid if certificate.template else None
+    return need.names <= names_of(certificate) and (need.template_oid is None or need.template_oid == oid)
+
+
+def has_key_in(certificate: Certificate, provider: str) -> bool:
+    """Whether the key of a certificate is in a provider that is known here."""
+    wanted = lookup(provider)
+    held = lookup(certificate.key.provider or "")
+    return wanted is not None and wanted == held
+
+
+def moment_of(moment: datetime | None) -> datetime:
+    """A moment to compare by; one that is not known comes before all others."""
+    return moment or datetime.min.replace(tzinfo=timezone.utc)
 
 
 def _derived(certificate: Certificate, types: tuple[str, ...], terms: Terms) -> Need:
@@ -211,6 +270,7 @@ def _derived(certificate: Certificate, types: tuple[str, ...], terms: Terms) -> 
         friendly_name=None,
         extended_key_usage=usage if SERVER_AUTHENTICATION in usage else (*usage, SERVER_AUTHENTICATION),
         state="request",
+        repair=terms.repair,
         current=certificate.thumbprint,
         shared=shared,
     )
@@ -289,6 +349,7 @@ def _asked(asked: Asked, held: Sequence[Held], terms: Terms) -> Need:
         exportable=base.exportable if asked.exportable is None else asked.exportable,
         friendly_name=asked.friendly_name,
         extended_key_usage=asked.extended_key_usage or base.extended_key_usage,
+        repair=asked.repair or base.repair,
     )
 
 
@@ -313,8 +374,8 @@ def _stated(need: Need, held: Sequence[Held], terms: Terms, at: datetime) -> Nee
     """The need with its state."""
     assigned = [one for one in held if any(use in need.types for use in one.usages)]
     bare = [use for use in need.types if not any(use in one.usages for one in assigned)]
-    faulty = [one for one in assigned if _faults(one, need, terms, at)]
-    reasons = dict.fromkeys(fault for one in faulty for fault in _faults(one, need, terms, at))
+    faulty = [one for one in assigned if faults(one, need, terms, at)]
+    reasons = dict.fromkeys(fault for one in faulty for fault in faults(one, need, terms, at))
     if bare:
         reasons[f"Nothing is assigned to {', '.join(bare)}."] = None
     need = replace(need, reasons=tuple(reasons))
@@ -322,17 +383,17 @@ def _stated(need: Need, held: Sequence[Held], terms: Terms, at: datetime) -> Nee
         need = replace(need, current=(faulty or assigned)[0].certificate.thumbprint)
     if not reasons:
         return replace(need, state="satisfied")
-    answers = [one for one in held if not one.certificate.archived and _names_and_template(one.certificate, need)]
-    good = [one for one in answers if not _faults(one, need, terms, at) and _provider_is(one.certificate, need)]
+    answers = [one for one in held if not one.certificate.archived and has_names_and_template(one.certificate, need)]
+    good = [one for one in answers if not faults(one, need, terms, at) and has_key_in(one.certificate, need.provider)]
     if good:
-        best = max(good, key=lambda one: (_moment(one.certificate.not_before), one.certificate.thumbprint or ""))
+        best = max(good, key=lambda one: (moment_of(one.certificate.not_before), one.certificate.thumbprint or ""))
         return replace(need, state="assign", successor=best.certificate.thumbprint)
-    since = max((_moment(one.certificate.not_before) for one in assigned), default=_moment(None))
+    since = max((moment_of(one.certificate.not_before) for one in assigned), default=moment_of(None))
     for one in answers:
         # A request would yield the same once more.
-        later = _moment(one.certificate.not_before) > since and _moment(one.certificate.not_after) > at
-        if later and not one.usages and _provider_is(one.certificate, need):
-            told = " ".join(_faults(one, need, terms, at))
+        later = moment_of(one.certificate.not_before) > since and moment_of(one.certificate.not_after) > at
+        if later and not one.usages and has_key_in(one.certificate, need.provider):
+            told = " ".join(faults(one, need, terms, at))
             return replace(
                 need,
                 state="blocked",
@@ -342,41 +403,6 @@ def _stated(need: Need, held: Sequence[Held], terms: Terms, at: datetime) -> Nee
                 ),
             )
     return replace(need, state="request")
-
-
-def _faults(one: Held, need: Need, terms: Terms, at: datetime) -> list[str]:
-    """Why a certificate does not meet a need."""
-    found = _flaws(one, terms, at)
-    if not _names_and_template(one.certificate, need):
-        missing = ", ".join(sorted(need.names - names_of(one.certificate)))
-        found.append(f"It lacks the names {missing}." if missing else "It was issued from another template.")
-    return found
-
-
-def _flaws(one: Held, terms: Terms, at: datetime) -> list[str]:
-    """Why a certificate is to be replaced, whatever it is needed for."""
-    certificate = one.certificate
-    bad = ("unmet", "warning") if terms.replace_warnings else ("unmet",)
-    found = [unmet(result) for result in one.verdict.requirements if result.status in bad]
-    # Days before the end are the user's to choose; the profile's warning is for those who look.
-    left = _moment(certificate.not_after) - at
-    if certificate.not_after and timedelta() < left < timedelta(days=terms.renew_before_days):
-        found.append(f"It ends on {certificate.not_after:%Y-%m-%d}, in {left.days} days.")
-    return found
-
-
-def _names_and_template(certificate: Certificate, need: Need) -> bool:
-    """Whether a certificate holds all names of a need and comes from its template, as far as one was asked for.
-    Further names do no harm: many CAs add some.
-    """
-    oid = certificate.template.oid if certificate.template else None
-    return need.names <= names_of(certificate) and (need.template_oid is None or need.template_oid == oid)
-
-
-def _provider_is(certificate: Certificate, need: Need) -> bool:
-    wanted = lookup(need.provider)
-    held = lookup(certificate.key.provider or "")
-    return wanted is not None and wanted == held
 
 
 def _follows(new: Certificate, old: Certificate) -> bool:
@@ -392,7 +418,7 @@ def _follows(new: Certificate, old: Certificate) -> bool:
         _named(old) == _named(new)
         and names <= names_of(new)
         and _purposes(old) <= _purposes(new)
-        and _moment(new.not_before) > _moment(old.not_before)
+        and moment_of(new.not_before) > moment_of(old.not_before)
     )
 
 
@@ -405,7 +431,3 @@ def _purposes(certificate: Certificate) -> frozenset[str]:
     """The extended key usages of a certificate; any purpose when it names none (RFC 5280, 4.2.1.12)."""
     named = certificate.details.extended_key_usage if certificate.details else None
     return frozenset(named or (_ANY_PURPOSE,))
-
-
-def _moment(moment: datetime | None) -> datetime:
-    return moment or datetime.min.replace(tzinfo=timezone.utc)

@@ -35,6 +35,7 @@ from ..providers.catalogue import classify
 from ..record import Certificate, EvidenceError, Source
 from .answer import chosen
 from .conversion import checked_target
+from .installed import SOFTWARE_KSP
 from .keys import public_key_of
 from .wish import EnrolmentError
 
@@ -52,7 +53,7 @@ else:
 Encryption = Literal["tripledes-sha1", "aes256-sha256"]
 
 ITERATIONS = 10_000
-"""Of the key derivations; Windows writes 2,000 itself and reads more."""
+"""Of the key derivations; Windows writes 2,000."""
 
 _DESCRIBED: dict[tuple[frozenset[str], str | None], str] = {
     (frozenset({"TripleDES"}), "sha1"): "tripledes-sha1",
@@ -74,7 +75,6 @@ _SEQUENCE, _SET, _EXPLICIT, _OCTETS, _INTEGER, _BMP = 0x30, 0x31, 0xA0, 0x04, 0x
 _NULL = b"\x05\x00"
 
 _EXPORT_ALONE = "Export the certificate alone with its private key, into a file of its own."
-_SOFTWARE = "Microsoft Software Key Storage Provider"
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,14 @@ def rebuilt(
     """The same key and certificates as a new PFX, whose key bag says where Windows is to put the key.
 
     A key for a legacy provider gets the usage by which PFXImportCertStore chooses AT_KEYEXCHANGE. Its reference
-    speaks of the bag, where the usage stands here; where it is missing, Windows chooses the same for RSA keys. The
-    usage that the old file has within the encrypted key, such as one for signatures alone, is not taken over. The bag
-    gets no friendlyName: Windows takes that for the name of the key container, and one that exists already makes the
-    import fail or overwrite the key in it (PKCS12_ALLOW_OVERWRITE_KEY); without it Windows chooses a new name.
+    speaks of the bag, where the usage stands here; OpenSSL and Windows write it into the encrypted key, which the
+    library cannot. Where there is none, Windows chooses the same for RSA keys (same reference), so that it does not
+    matter whether it looks at the bag. A usage within the old key, such as one for signatures alone, is not taken over.
+
+    The bag gets no friendlyName. Windows writes the name of the key container there, and an import that meets a
+    container of that name needs leave to overwrite it (PKCS12_ALLOW_OVERWRITE_KEY, PFXImportCertStore): this key must
+    never replace the one in CNG or another server's copy. Without it Windows names the container itself, as it does for
+    files of OpenSSL.
 
     Args:
         opened: the key and the certificates; of these, ``leaf``, ``chain`` and ``others`` are written.
@@ -270,10 +274,10 @@ def _encryption_of(contents: Contents) -> str:
 def _check_key(key: Any, provider: str) -> None:
     if isinstance(key, rsa.RSAPrivateKey):
         return
-    if provider == _SOFTWARE and isinstance(key, ec.EllipticCurvePrivateKey):
+    if provider == SOFTWARE_KSP and isinstance(key, ec.EllipticCurvePrivateKey):
         return
     kind = type(key).__name__.removesuffix("PrivateKey").removesuffix("Private")
-    takes = "RSA and elliptic curve keys" if provider == _SOFTWARE else "RSA keys"
+    takes = "RSA and elliptic curve keys" if provider == SOFTWARE_KSP else "RSA keys"
     raise EnrolmentError(
         f"The private key is no RSA key ({kind}), and {provider} takes {takes}.",
         place="the option 'provider'",

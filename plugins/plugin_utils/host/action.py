@@ -57,6 +57,7 @@ class KeyProviderAction(ActionBase):
             other = f"{self._task.delegate_to}: " if self._task.delegate_to else ""
             result.update(unreachable=True, msg=f"{other}{exc.message} {exc.remedy}")
         except (EvidenceError, HostError, ProfileError) as exc:
+            result.update(getattr(exc, "facts", {}))
             place = f"{exc.place}: " if exc.place else ""
             result.update(failed=True, msg=f"{place}{exc.message} {exc.remedy}".strip())
         return result

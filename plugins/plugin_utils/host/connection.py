@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,13 +49,18 @@ class Connection(Protocol):
 
 
 class HostError(Exception):
-    """A host that could not do what was asked. ``remedy`` is the way out, a whole sentence."""
+    """A host that could not do what was asked. ``remedy`` is the way out, a whole sentence; ``facts`` stand in the
+    result beside the message.
+    """
 
-    def __init__(self, message: str, *, remedy: str = "", place: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, remedy: str = "", place: str | None = None, facts: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy
         self.place = place
+        self.facts = facts or {}
 
 
 class HostUnreachable(HostError):

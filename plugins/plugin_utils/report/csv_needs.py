@@ -21,6 +21,9 @@ NEED_COLUMNS = (
     "ca",
     "csr_path",
     "reason",
+    "repair",
+    "convert",
+    "provider",
 )
 """The header. ``state`` is as in report.json, ``progress`` the words of the page; columns are only added at the end."""
 
@@ -42,6 +45,9 @@ def render_needs_csv(needs: Iterable[Need]) -> str:
                 "ca": need.pending and need.pending.ca,
                 "csr_path": need.pending and need.pending.csr_path,
                 "reason": " ".join(need.told),
+                "repair": need.repair,
+                "convert": need.convert,
+                "provider": need.provider,
             }
             for need in needs
         ),

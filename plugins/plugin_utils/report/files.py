@@ -54,8 +54,13 @@ def write_reports(report: Report, directory: Path, *, fail_on: str) -> dict[str,
     return {name: str(target / name) for name in texts}
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write the whole file or none, with the permissions that a new file gets: who looks never finds half of it.
+def replace_file(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Write the whole file or none: who looks never finds half of it, and nobody else can read what is not finished.
+
+    Args:
+        path: the file.
+        data: what stands in it then.
+        mode: its permissions; those that a new file gets if ``None``.
 
     Raises:
         OSError: it cannot be written.
@@ -64,10 +69,16 @@ def replace_file(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask() if mode is None else mode)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask

@@ -75,7 +75,7 @@ def _progress(need: Need) -> str:
 
 
 def _change(need: Need, certificates: Certificates) -> str:
-    target = _named(need.host_number, need.successor, certificates) if need.successor else e(need.target)
+    target = _named(need.host_number, need.follows, certificates) if need.follows else e(need.target)
     now = _named(need.host_number, need.current, certificates) if need.current else "nothing assigned"
     return f"<div>{now}</div>" + (f"<div>→ {target}</div>" if target else "")
 

@@ -26,7 +26,8 @@ The shape, which ``schema_version`` counts; keys may be added within a version, 
         problems         [{origin, place, message, remedy}]
         needs            what its Lync usages need, one element a certificate; null when nobody asked, or
                          when nothing tells (then a problem says why)
-          - name, types, state, reasons, current, successor, shared, source_host   as lync_certificate_plan returns them
+          - name, types, state, reasons, current, successor, repair, convert, provider, shared, source_host
+                         as lync_certificate_plan returns them
             pending      {request_id, ca, reason, csr_path} of a request that waits for its CA, each may be null; null
                          for the others
     steps                what to do, most urgent first

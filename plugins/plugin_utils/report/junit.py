@@ -142,7 +142,9 @@ def _need_outcome(case: ElementTree.Element, need: Need) -> None:
     facts = (
         ("Progress", PROGRESS_WORDS[need.progress]),
         ("Current certificate", need.current),
-        ("Next certificate", need.successor or need.target),
+        ("Next certificate", need.follows or need.target),
+        ("Key to move", need.convert),
+        ("Key provider", need.convert and need.provider),
         ("Request", pending and pending.request_id),
         ("CA", pending and pending.ca),
         ("Request file", pending and pending.csr_path),

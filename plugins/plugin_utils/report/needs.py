@@ -11,10 +11,10 @@ from typing import Any
 
 from .wording import one_line, plural, text_of
 
-PLAN_STATES = ("blocked", "waits", "request", "transfer", "assign", "satisfied")
+PLAN_STATES = ("blocked", "waits", "request", "convert", "transfer", "assign", "satisfied")
 """The states in results of lync_certificate_plan."""
 
-PROGRESS = ("blocked", "pending", "waits", "request", "transfer", "assign", "satisfied")
+PROGRESS = ("blocked", "pending", "waits", "request", "convert", "transfer", "assign", "satisfied")
 """How far a certificate is, what needs a person first: the states of the plan, and ``pending`` for a request that
 waits for its CA."""
 
@@ -23,6 +23,7 @@ PROGRESS_WORDS = {
     "pending": "pending",
     "waits": "waiting",
     "request": "to request",
+    "convert": "to convert",
     "transfer": "to take over",
     "assign": "to assign",
     "satisfied": "in place",
@@ -34,9 +35,12 @@ SHORT = 8
 _NEXT = {
     "waits": "The next run after that goes on.",
     "request": "A new certificate is to be requested.",
+    "convert": "The key of {convert} is to be moved into {provider}.",
     "transfer": "The certificate is to be taken over from {source_host} with its key.",
     "assign": "The certificate is in the store and is to be assigned.",
 }
+
+_OR_CONVERT = "When none can be requested, the key of {convert} is to be moved into {provider}."
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,12 @@ class Need:
     """The thumbprint of the certificate that is assigned now."""
     successor: str | None
     """The thumbprint of the certificate that is to be assigned."""
+    repair: str | None
+    """Whether a new certificate is requested or the key of one that is there is moved, as it was asked for."""
+    convert: str | None
+    """The thumbprint of the certificate whose key is to be moved, or can be when none can be requested."""
+    provider: str | None
+    """Where keys are to be."""
     shared: str | None
     source_host: str | None
     pending: Pending | None
@@ -104,10 +114,18 @@ class Need:
         return one_line(", ".join(self.types))
 
     @property
+    def follows(self) -> str | None:
+        """The thumbprint of the certificate that follows the one of now, when it is another and known."""
+        moved = self.convert if self.progress == "convert" and self.convert != self.current else None
+        return self.successor or moved
+
+    @property
     def target(self) -> str:
         """What follows the certificate of now, in words, when no thumbprint tells; empty when nothing does."""
-        if self.successor or self.progress in ("satisfied", "blocked"):
+        if self.follows or self.progress in ("satisfied", "blocked"):
             return ""
+        if self.progress == "convert":
+            return "the same with its key moved"
         return f"that of {self.source_host}" if self.progress == "waits" and self.source_host else "a new one"
 
     @property
@@ -117,8 +135,15 @@ class Need:
             return ()
         if self.pending:
             return self.pending.told
-        after = _NEXT.get(self.progress, "").format(source_host=self.source_host or "the server that has it")
-        return tuple(filter(None, (*self.brief, after)))
+        after = [_NEXT.get(self.progress, "")]
+        if self.progress == "request" and self.convert:
+            after.append(_OR_CONVERT)
+        names = {
+            "source_host": self.source_host or "the server that has it",
+            "convert": self.convert[:SHORT] if self.convert else "the certificate",
+            "provider": self.provider or "the wished provider",
+        }
+        return tuple(filter(None, (*self.brief, *(text.format(**names) for text in after))))
 
     def as_dict(self) -> dict[str, Any]:
         """The need as it stands in report.json."""
@@ -129,6 +154,9 @@ class Need:
             "reasons": list(self.reasons),
             "current": self.current,
             "successor": self.successor,
+            "repair": self.repair,
+            "convert": self.convert,
+            "provider": self.provider,
             "shared": self.shared,
             "source_host": self.source_host,
             "pending": self.pending.as_dict() if self.pending else None,
@@ -195,6 +223,9 @@ def _need(data: Mapping[str, Any], host: str, host_number: int, number: int, exp
         brief=tuple(_shortened(reason, explained) for reason in reasons),
         current=text_of(data.get("current")),
         successor=text_of(data.get("successor")),
+        repair=text_of(data.get("repair")),
+        convert=text_of(data.get("convert")),
+        provider=text_of(data.get("provider")),
         shared=text_of(data.get("shared")),
         source_host=text_of(data.get("source_host")),
         pending=_pending(data),

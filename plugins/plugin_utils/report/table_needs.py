@@ -33,5 +33,5 @@ def need_lines(left: Sequence[Need], width: int) -> list[str]:
 
 
 def _change(need: Need) -> str:
-    target = (need.successor or "")[:SHORT] or need.target
+    target = (need.follows or "")[:SHORT] or need.target
     return f"{(need.current or 'nothing')[:SHORT]}{f' -> {target}' if target else ''}"

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.needs import plan_host
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enrolment.needs import Asked, Terms
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enrolment.wish import RSA_SCHANNEL, EnrolmentError
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection import Completed, HostError
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.profiles.library import load
 from installed_host import AT, Held, authority, cng, key_in
@@ -122,6 +124,63 @@ def test_who_waits_for_whom_and_who_takes_over_is_told():
     assert transfer == (
         f"AudioVideoAuthentication (now {short(OLD)}): {short(NEW)} is to be taken over from edge01. {KSP}"
     )
+
+
+def test_a_key_that_is_to_be_moved_is_told_with_where_to():
+    [line] = plan(LyncServer(OLD, Default=OLD), repair="convert")["lines"]
+    assert line == f"Default (now {short(OLD)}): the key of {short(OLD)} is to be moved into {RSA_SCHANNEL}. {KSP}"
+    result = plan(LyncServer(OLD, Default=OLD), repair="request_or_convert")
+    assert result["lines"] == [
+        f"Default (now {short(OLD)}): a new certificate is needed; if none can be requested, the key of {short(OLD)} "
+        f"is to be moved into {RSA_SCHANNEL}. {KSP}"
+    ]
+    [need] = result["needs"]
+    assert (need["state"], need["repair"], need["convert"]) == ("request", "request_or_convert", OLD.thumbprint)
+
+
+def test_why_no_key_can_be_moved_is_told_in_short():
+    ended = held(cng(), begins=-300, ends=-10)
+    [line] = plan(LyncServer(ended, Default=ended), repair="convert")["lines"]
+    when = "validity: valid until 2026-02-19T12:00:00Z."
+    assert line == (
+        f"Default (now {short(ended)}): no key can be moved into {RSA_SCHANNEL}. {KSP} {when} Moving the key of "
+        f"{ended.thumbprint} into {RSA_SCHANNEL} would not do, because a conversion keeps the certificate as it is: "
+        f"{when} Request a new certificate (repair: request)."
+    )
+
+
+def test_when_another_certificate_comes_nearer_that_in_use_is_told_in_short_all_the_same():
+    ended = held(cng(), begins=-300, ends=-10, crl=())
+    in_tpm = held(key_in("Microsoft Platform Crypto Provider", 0, "tpm", key_spec=0))
+    [line] = plan(LyncServer(ended, in_tpm, Default=ended), repair="convert")["lines"]
+    assert f"{RSA_SCHANNEL}. {KSP} " in line
+    assert f" The key of {in_tpm.thumbprint} cannot be moved into {RSA_SCHANNEL}. " in line
+
+
+def test_the_friendly_names_of_the_store_count_after_a_conversion_as_before():
+    twins = [replace(held(cng(), name), friendly_name="Pool") for name in ("a.contoso.example", "b.contoso.example")]
+    host = LyncServer(*twins, Default=twins[0])
+    assert plan(host, repair="convert")["needs"][0]["state"] == "convert"
+    [need] = plan(host, repair="convert", replace_warnings=True)["needs"]
+    assert need["state"] == "blocked"
+    assert "friendly_name" in need["reasons"][-1]
+
+
+def test_a_provider_that_takes_no_keys_is_refused_when_keys_are_to_be_moved():
+    host = LyncServer(OLD, Default=OLD)
+    assert plan(host, provider="Acme Box")["needs"][0]["state"] == "request"
+    with pytest.raises(EnrolmentError, match="'Acme Box' is not known here"):
+        plan(host, provider="Acme Box", repair="convert")
+
+
+def test_a_copy_of_the_pools_certificate_has_its_key_moved_and_is_not_assigned_before():
+    host = LyncServer(OLD, AudioVideoAuthentication=OLD)
+    [other] = plan(host)["needs"]
+    known = {"edge01": [{**other, "state": "satisfied"}], "fe01": [other]}
+    assert [plan(host, known, repair=repair)["needs"][0]["state"] for repair in ("convert", "request")] == [
+        "convert",
+        "blocked",
+    ]
 
 
 def test_a_usage_without_a_certificate_needs_one():

@@ -328,16 +328,27 @@ def planned_fleet() -> list[dict[str, Any]]:
         ),
         need("XmppServer", state="request", reasons=["Nothing is assigned to XmppServer."]),
         need("Default", state="blocked", reasons=["It cannot be used. Mend the cause."], current="CD" * 20),
+        need(
+            "WebServicesInternal",
+            state="convert",
+            reasons=[CNG],
+            current=thumbprint("東京.contoso.com"),
+            repair="convert",
+            convert=thumbprint("東京.contoso.com"),
+            provider="A CSP",
+        ),
     ]
     return hosts
 
 
 def hostile_needs() -> list[dict[str, Any]]:
     """Needs in which every text is hostile."""
-    texts = dict.fromkeys(("name", "current", "successor", "shared", "source_host"), f"={HOSTILE}")
+    texts = dict.fromkeys(
+        ("name", "current", "successor", "repair", "convert", "provider", "shared", "source_host"), f"={HOSTILE}"
+    )
     evil = {**need(), **texts, "types": [HOSTILE, HOSTILE], "reasons": [HOSTILE]}
     pending = {**dict.fromkeys(("request_id", "ca", "reason", "csr_path"), f"={HOSTILE}"), "status": "pending"}
-    states = ("blocked", "waits", "request", "transfer", "assign", "satisfied")
+    states = ("blocked", "waits", "request", "convert", "transfer", "assign", "satisfied")
     return [*({**evil, "state": state} for state in states), {**evil, "state": "request", "pending": pending}]
 
 

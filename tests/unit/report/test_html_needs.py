@@ -50,7 +50,7 @@ def test_the_section_stands_before_the_steps_and_is_linked(planned):
         "Certificates",
     ]
     assert '<a href="#needs">Lync usages</a>' in text
-    assert "<li>6 of 7 certificates for Lync usages are not in place: 1 blocked, 1 pending," in text
+    assert "<li>7 of 8 certificates for Lync usages are not in place: 1 blocked, 1 pending," in text
 
 
 def test_when_all_is_in_place_the_head_of_the_page_does_not_warn(make_report, make_need):
@@ -68,6 +68,7 @@ def test_what_is_left_comes_first_and_what_needs_a_person_before_the_rest(sectio
         "… pending",
         "… waiting",
         "! to request",
+        "! to convert",
         "! to take over",
         "! to assign",
     ]
@@ -100,6 +101,7 @@ def test_thumbprints_lead_to_the_certificates_that_the_host_has(section, planned
     assert [link.get("href") for link in assign.iter("a")] == ["#h1", "#c3", "#c1"]
     assert [link.get("href") for link in transfer.iter("a")] == ["#h2", "#c4"]
     assert "→ ABABABAB key_provider: a KSP." in told(transfer)
+    assert "→ the same with its key moved key_provider: a KSP. The key of" in told(row(section, 8))
 
 
 def test_long_lists_are_folded(make_report, make_need):

@@ -30,19 +30,21 @@ def test_the_table_has_a_paragraph_for_each_certificate_that_is_not_in_place(pla
     left = planned.left()
     current = [need.current[:8] if need.current else "nothing" for need in left]
     assert current[1] in short
-    assert lines[start + 1 : start + 7] == [
+    assert lines[start + 1 : start + 8] == [
         "BLOCKED  fe02: Default (CDCDCDCD): It cannot be used. Mend the cause.",
         f"PENDING  fe01: WebServicesExternal ({current[1]} -> a new one): Request 4711 is at CA01\\Contoso Issuing CA. "
         "The request waits for a manager of the CA.",
         "WAITING  fe02: OAuthTokenIssuer (nothing -> that of fe01): fe01 assigns it. The next run after that goes on.",
         "TO REQUEST  fe02: XmppServer (nothing -> a new one): Nothing is assigned to XmppServer. A new certificate is "
         "to be requested.",
-        f"TO TAKE OVER  fe02: AudioVideoAuthentication ({current[4]} -> ABABABAB): key_provider: a KSP. The "
+        f"TO CONVERT  fe02: WebServicesInternal ({current[4]} -> the same with its key moved): key_provider: a KSP. "
+        f"The key of {current[4]} is to be moved into A CSP.",
+        f"TO TAKE OVER  fe02: AudioVideoAuthentication ({current[5]} -> ABABABAB): key_provider: a KSP. The "
         "certificate is to be taken over from fe01 with its key.",
-        f"TO ASSIGN  fe01: OAuthTokenIssuer ({current[5]} -> {left[5].successor[:8]}): It ends on 2025-12-01, in 9 "
+        f"TO ASSIGN  fe01: OAuthTokenIssuer ({current[6]} -> {left[6].successor[:8]}): It ends on 2025-12-01, in 9 "
         "days. The certificate is in the store and is to be assigned.",
     ]
-    assert lines[-1].startswith("6 of 7 certificates for Lync usages are not in place: 1 blocked, 1 pending")
+    assert lines[-1].startswith("7 of 8 certificates for Lync usages are not in place: 1 blocked, 1 pending")
 
 
 def test_the_table_tells_in_one_line_that_all_is_in_place(make_report, make_need):
@@ -87,6 +89,9 @@ def test_json_holds_the_plan_and_the_pending_requests(planned):
         "reasons": ["key_provider: The product cannot use a KSP. The key is in a KSP."],
         "current": planned.items[1].certificate["thumbprint"],
         "successor": None,
+        "repair": None,
+        "convert": None,
+        "provider": None,
         "shared": None,
         "source_host": None,
         "pending": {
@@ -97,6 +102,11 @@ def test_json_holds_the_plan_and_the_pending_requests(planned):
         },
     }
     assert (second[0]["shared"], second[0]["source_host"], second[0]["pending"]) == ("global", "fe01", None)
+    assert (second[4]["repair"], second[4]["convert"], second[4]["provider"]) == (
+        "convert",
+        planned.needs[7].current,
+        "A CSP",
+    )
     assert others == [None] * 4
 
 
@@ -119,16 +129,22 @@ def test_csv_has_a_row_for_each_need(planned):
         ("fe02", "to take over", "transfer"),
         ("fe02", "to request", "request"),
         ("fe02", "blocked", "blocked"),
+        ("fe02", "to convert", "convert"),
     ]
     assert tuple(found[0]) == NEED_COLUMNS
     assert (found[0]["usages"], found[0]["reason"]) == ("Default; WebServicesInternal", "")
     assert (found[1]["request_id"], found[1]["ca"]) == ("4711", "CA01\\Contoso Issuing CA")
     assert (found[4]["successor"], found[4]["source_host"]) == ("AB" * 20, "fe01")
+    assert (found[7]["repair"], found[7]["convert"], found[7]["provider"]) == (
+        "convert",
+        planned.needs[7].current,
+        "A CSP",
+    )
 
 
 def test_csv_cells_are_no_formulas(hostile_plan):
     found = rows(hostile_plan)
-    assert len(found) == 14
+    assert len(found) == 16
     assert found[0]["current"].startswith("'=<script>")
     for row in found:
         assert not [cell for cell in row.values() if cell.startswith(tuple("=+-@\t\r\n"))]
@@ -166,6 +182,7 @@ def test_junit_has_an_error_for_what_is_blocked_and_skips_what_is_under_way(fail
         ("fe02", "AudioVideoAuthentication"): ["skipped", "system-out"],
         ("fe02", "XmppServer"): ["skipped", "system-out"],
         ("fe02", "Default"): ["error"],
+        ("fe02", "WebServicesInternal"): ["skipped", "system-out"],
     }
 
 
@@ -187,19 +204,22 @@ def test_junit_tells_request_certificates_and_reasons(planned):
         assert told in pending.find("system-out").text
     error = found["fe02", "Default"].find("error")
     assert (error.get("type"), error.get("message")) == ("blocked", "blocked: It cannot be used. Mend the cause.")
+    moved = found["fe02", "WebServicesInternal"].find("system-out").text
+    for told in (f"Key to move: {planned.needs[7].current}", "Key provider: A CSP"):
+        assert told in moved
     assert f"Next certificate: {'AB' * 20}" in found["fe02", "AudioVideoAuthentication"].find("system-out").text
 
 
 def test_junit_counts_the_needs(planned, report):
     totals = [ElementTree.fromstring(render_junit(each)) for each in (planned, report)]
     tests, errors = ([int(root.get(name)) for root in totals] for name in ("tests", "errors"))
-    assert (tests[0] - tests[1], errors[0] - errors[1]) == (7, 1)
+    assert (tests[0] - tests[1], errors[0] - errors[1]) == (8, 1)
     suite = totals[0].find("testsuite")
     assert (suite.get("tests"), suite.get("skipped")) == ("6", "2")
 
 
 def test_junit_of_hostile_needs_can_be_read(hostile_plan):
-    assert len(cases(hostile_plan)) == 7
+    assert len(cases(hostile_plan)) == 8
 
 
 def test_needs_are_no_reason_to_stop(planned, report):

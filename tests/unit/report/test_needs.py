@@ -139,8 +139,8 @@ def test_of_a_host_with_several_stores_the_needs_stand_once(make_report, make_ne
 
 
 def test_needs_are_numbered_through_the_report(planned):
-    assert [need.number for need in planned.needs] == list(range(1, 8))
-    assert [need.host_number for need in planned.needs] == [1, 1, 1, 2, 2, 2, 2]
+    assert [need.number for need in planned.needs] == list(range(1, 9))
+    assert [need.host_number for need in planned.needs] == [1, 1, 1, 2, 2, 2, 2, 2]
 
 
 def test_what_needs_a_person_comes_first(planned):
@@ -148,14 +148,14 @@ def test_what_needs_a_person_comes_first(planned):
 
 
 def test_needs_in_numbers(planned, report):
-    assert needs_summary(planned.needs) == {"total": 7, **dict.fromkeys(PROGRESS, 1)}
+    assert needs_summary(planned.needs) == {"total": 8, **dict.fromkeys(PROGRESS, 1)}
     assert needs_summary(report.needs) == {"total": 0, **dict.fromkeys(PROGRESS, 0)}
 
 
 def test_the_sentence_tells_what_is_left_and_what_is_not_known(planned, report, make_report, make_need):
     assert planned.needs_sentence() == (
-        "6 of 7 certificates for Lync usages are not in place: 1 blocked, 1 pending, 1 waiting, 1 to request, 1 to "
-        "take over, 1 to assign."
+        "7 of 8 certificates for Lync usages are not in place: 1 blocked, 1 pending, 1 waiting, 1 to request, 1 to "
+        "convert, 1 to take over, 1 to assign."
     )
     assert report.needs_sentence() == ""
     good = {"plan": {"needs": [make_need("Default")]}}
@@ -171,6 +171,31 @@ def test_what_the_report_explains_at_the_certificate_is_told_by_what_was_found(p
         "The certificate is to be taken over from fe01 with its key.",
     )
     assert transfer.reasons == ("key_provider: The product cannot use a KSP. The key is in a KSP.",)
+
+
+def moving(make_report, make_need, **changes):
+    """The need of a host whose answer is a key that is moved."""
+    values = {"current": "AA" * 20, "convert": "BB" * 20, "provider": "A CSP", "reasons": ["Old."], **changes}
+    (found,) = one(make_report, {"plan": {"needs": [make_need("Default", **values)]}}).needs
+    return found
+
+
+def test_a_key_that_is_to_be_moved_is_told_with_its_certificate_and_where_to(make_report, make_need):
+    other = moving(make_report, make_need, state="convert", repair="convert")
+    same = moving(make_report, make_need, state="convert", repair="convert", convert="AA" * 20)
+    assert other.told == ("Old.", "The key of BBBBBBBB is to be moved into A CSP.")
+    assert (other.follows, other.target) == ("BB" * 20, "")
+    assert (same.follows, same.target) == (None, "the same with its key moved")
+
+
+def test_a_key_that_is_moved_when_nothing_can_be_requested_is_told_behind_the_request(make_report, make_need):
+    need = moving(make_report, make_need, state="request", repair="request_or_convert")
+    assert need.told == (
+        "Old.",
+        "A new certificate is to be requested.",
+        "When none can be requested, the key of BBBBBBBB is to be moved into A CSP.",
+    )
+    assert (need.follows, need.target) == (None, "a new one")
 
 
 @pytest.mark.parametrize(
