@@ -64,7 +64,7 @@ _NEW_REQUEST = (
 )
 _MOVE_KEY = (
     _NEW_REQUEST
-    + "; or, when the key is an exportable RSA key, export it to a PFX file and import that with "
+    + "; or, when the key is an exportable RSA key, move it there: winpki.keyprovider.certificate_convert, or by hand "
     + 'certutil -csp "Microsoft RSA SChannel Cryptographic Provider" -importpfx FILE AT_KEYEXCHANGE.'
 )
 _READ_STORE = "Read the host with the registry as source: it records the provider without opening the key."
