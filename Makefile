@@ -36,7 +36,7 @@ install: $(STAMP) ## Build the collection and install the artifact below .build
 	@ansible-galaxy collection build --force --output-path $(BUILD) . >/dev/null
 	@ansible-galaxy collection install --offline --force -p $(COLLECTIONS) $(BUILD)/winpki-keyprovider-*.tar.gz >/dev/null
 
-demo: install ## Audit a simulated Lync fleet over real WinRM and write the reports
+demo: install ## Audit a simulated Lync fleet over real WinRM (ENFORCE=1 replaces certificates, CONVERT=1 moves keys)
 	@tools/demo.sh
 
 lab: install ## Start the lab from SCENARIO=FILE and print the inventory to use

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: winpki.keyprovider contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure the audit, the templates and the enforce run, as ratios within one run where time is concerned.
+"""Measure the audit, the templates, the enforce run and conversions, as ratios within one run where time is concerned.
 
-It writes bench/results/latest.json and latest.md. Run it through ``make bench``. Exit code 1 when a bound is exceeded.
+It writes bench/results/latest.json and latest.md. Run it through ``make bench``. Titles of sections as arguments choose
+what is measured; it is printed then, and nothing is written. Exit code 1 when a bound is exceeded.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
+import converting
 import enforcing
 import fleet
 import parsing
@@ -216,6 +218,33 @@ def enforce() -> list[Row]:
     return rows
 
 
+def conversions() -> list[Row]:
+    """What moving and importing keys asks of a server, and how long the enforce playbook takes that moves keys."""
+    with tempfile.TemporaryDirectory() as directory:
+        counted = converting.tasks(Path(directory))
+        found = converting.enforced(Path(directory), rounds=5)
+    counted["enforce, a run that moves two keys and deletes the former ones"] = found[0].first
+    counted["enforce, a run that finds them moved"] = found[0].second
+    rows = [
+        Row(name, counters["requests"], None, "HTTP requests", f"{counters['commands']} commands; Basic")
+        for name, counters in counted.items()
+    ]
+    for name, ratios in (
+        ("moves two keys", [each.moving for each in found]),
+        ("finds them moved", [each.done for each in found]),
+    ):
+        rows.append(
+            Row(
+                f"enforce that {name}, against the audit playbook",
+                round(statistics.median(ratios), 2),
+                None,
+                "x the audit playbook",
+                f"{len(ratios)} servers, {min(ratios):.2f} to {max(ratios):.2f}; it audits twice and plans",
+            )
+        )
+    return rows
+
+
 def machine() -> dict[str, object]:
     """The machine and the versions that the figures belong to."""
     cpu = next(
@@ -237,7 +266,7 @@ def machine() -> dict[str, object]:
 
 
 def main() -> int:
-    """Measure all, print and write the results."""
+    """Measure all and write the results, or the sections that are named; print them."""
     sections: dict[str, Callable[[], list[Row]]] = {
         "Requests": requests,
         "A fleet": fleet_time,
@@ -246,17 +275,19 @@ def main() -> int:
         "Parsing of templates": template_time,
         "Two ways to templates": template_ways,
         "Enforce": enforce,
+        "Conversion": conversions,
     }
+    chosen = sys.argv[1:] or list(sections)
+    if not sections.keys() >= set(chosen):
+        raise SystemExit(f"The sections are {', '.join(sections)}.")
     started = time.monotonic()
     rows = []
-    for title, measure in sections.items():
+    for title in chosen:
         print(f"{title} ...", file=sys.stderr)
-        rows += measure()
+        rows += sections[title]()
     about = machine()
-    RESULTS.mkdir(exist_ok=True)
     stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     data = {"made": stamp, "machine": about, "rows": [{**asdict(row), "kept": row.kept} for row in rows]}
-    (RESULTS / "latest.json").write_text(json.dumps(data, indent=2) + "\n")
     lines = [
         "# Results of `make bench`",
         "",
@@ -271,7 +302,10 @@ def main() -> int:
         figure = "not measured" if row.value is None else f"{row.value:g} {row.unit}"
         lines.append(f"| {row.name} | {figure} | {bound} | {kept} | {row.detail} |")
     text = "\n".join(lines) + "\n"
-    (RESULTS / "latest.md").write_text(text)
+    if not sys.argv[1:]:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / "latest.json").write_text(json.dumps(data, indent=2) + "\n")
+        (RESULTS / "latest.md").write_text(text)
     print(text)
     print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
     return 0 if all(row.kept for row in rows) else 1

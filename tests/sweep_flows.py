@@ -38,6 +38,9 @@ PFX_PASSWORD = "Of the file 1'2"
 
 _ALWAYS = ("S-1-5-18", "S-1-5-32-544")
 """SYSTEM and Administrators."""
+CREATOR_OWNER = "S-1-3-0"
+"""Who makes a file below a directory gets what is said of it there; of a file it says nothing."""
+_CNG = "held by a key storage provider"
 _FORMER = "KEYPROVIDERFORMER"
 
 
@@ -79,10 +82,11 @@ class Flow:
 
 def standings(lab: Lab, flow: Flow) -> dict[str, Standing]:
     """How the servers of a flow stand."""
-    return {name: _standing(lab.machine(name)) for name in flow.servers}
+    return {name: standing(lab.machine(name)) for name in flow.servers}
 
 
-def _standing(machine: Machine) -> Standing:
+def standing(machine: Machine) -> Standing:
+    """How a server stands."""
     readers, in_cng = {}, set()
     for stored in machine.stores["MY"]:
         assert stored.issued is not None
@@ -103,8 +107,9 @@ def _readers(machine: Machine, key: KeyReference | None) -> frozenset[str] | Non
     container = machine.container_of(key)
     if container is None:
         return None
-    asked = (*_ALWAYS, *services(machine).values())
-    return frozenset(sid for sid in asked if machine.may_use(container, sid))
+    asked = (*_ALWAYS, *(services(machine).values() if machine.lync else ()))
+    named = {entry.sid for entry in parse(container.access).entries}
+    return frozenset(sid for sid in {*asked, *named} - {CREATOR_OWNER} if machine.may_use(container, sid))
 
 
 def violations(lab: Lab, flow: str = "front_end") -> list[str]:
@@ -204,10 +209,15 @@ def _flaw(machine: Machine, stored: StoredCertificate) -> str:
 
 
 def _kept(lab: Lab, flow: Flow, before: Mapping[str, Standing]) -> list[str]:
-    """What holds at each moment of a flow that keeps the certificates: all work, and stand where they stood."""
-    wrong = [*_stopped(lab, flow)]
+    """What holds at each moment of a flow that keeps the certificates: all work, and stand where they stood.
+
+    A certificate that was in CNG may go back there when a step fails, which Lync 2013 takes for one that stopped.
+    """
+    wrong = []
     for name, stood in before.items():
         machine = lab.machine(name)
+        journal = [one for one in lab.deployment.journal.violations if one.host == name]
+        wrong += [str(one) for one in journal if one.thumbprint not in stood.in_cng or _CNG not in one.reason]
         if _assigned(machine) != stood.assignments:
             wrong.append(f"the assignments of {name} are others")
         for thumbprint in stood.readers:
@@ -308,7 +318,8 @@ FLOWS: dict[str, Flow] = {
     "front_end": Flow(("fe01",), SCENARIO, _replaced, settings=SETTINGS),
     "pool": Flow(("edge01", "edge02"), SCENARIO, _replaced, settings=SETTINGS),
     "convert": Flow(
-        *(("fe01",), CONVERSION, _converted, _kept), settings={**_CONVERT, "lync_certificates_retire_source_key": True}
+        *(("fe01",), CONVERSION, _converted, _kept),
+        settings={**_CONVERT, "lync_certificates_retire_source_key": True},
     ),
     "convert_keep": Flow(("fe01",), CONVERSION, _converted, _kept, settings=_CONVERT),
     "import": Flow(

@@ -24,18 +24,28 @@ _KILLED = 1
 
 
 class Watch:
-    """Counts the statements that run on a machine and ends the process at one of them."""
+    """Counts the statements that run on a machine and ends the process at one of them.
 
-    def __init__(self, at: int | None = None, then: Callable[[], None] | None = None) -> None:
+    :param at: its number, from 1 on; 0 ends none.
+    :param when: or the first one at which this holds.
+    :param then: called when the process has ended.
+    """
+
+    def __init__(
+        self, at: int = 0, when: Callable[[], bool] | None = None, then: Callable[[], None] | None = None
+    ) -> None:
         self.statements = 0
+        self.struck = False
         self._at = at
+        self._when = when
         self._then = then
 
     def ends(self) -> bool:
         """Whether the process ends before its next statement."""
         self.statements += 1
-        if self.statements != self._at:
+        if self.struck or not (self.statements == self._at or (self._when and self._when())):
             return False
+        self.struck = True
         if self._then:
             self._then()
         return True
@@ -48,7 +58,9 @@ class _Mortal(Interpreter):
 
     def statement(self, statement: Statement, sink: Sink) -> None:
         watch = _WATCHES.get(id(self.session.machine))
-        self.ended = self.ended or bool(watch and watch.ends())
+        if watch and not self.ended and watch.ends():
+            self.ended = True
+            self.session.variables.clear()  # the streams that keep files for themselves
         if self.ended:
             raise Exit(_KILLED)
         super().statement(statement, sink)

@@ -24,10 +24,11 @@ description:
   - A run that was cut is run again. It finds what was done and goes on.
   - Keys in a TPM, a smart card, a virtual smart card or a security module, keys that may not be exported, keys that are
     not RSA, keys of users, and archived certificates are refused beforehand, with the reason and the way out.
+  - Services that have the former key open may go on with it until they are restarted; a warning says so.
   - Between export and import, the private key stands in a file. The file is encrypted under a random password that is
-    made for it on the controller, lies in a new directory that only SYSTEM and Administrators can read, and is gone
-    when certutil ends. certutil takes the password on its command line alone, where auditing of process creation
-    (event 4688) records it; the file does not exist any more then.
+    made for it on the controller, lies in a new directory that only SYSTEM and Administrators can read, and is removed
+    as soon as certutil ends. certutil takes the password on its command line alone, where the process list shows it
+    and auditing of process creation (event 4688) may record it.
 options:
   thumbprint:
     description:
@@ -47,9 +48,8 @@ options:
     default: true
   retire_source_key:
     description:
-      - Delete the former key once the new one is in use and proven. It is left, with a warning, when another
-        certificate uses it.
-      - Also retires a former key that an earlier run has left.
+      - Delete the former key once the new one is in use and proven, or later, in a run of its own.
+      - It stays, with a warning, when it is also the key of another certificate, or the former one of another.
     type: bool
     default: false
   readers:
@@ -123,7 +123,9 @@ thumbprint:
   type: str
   sample: 3F2A9C0D5B7E1846A1B2C3D4E5F60718293A4B5C
 before:
-  description: The certificate as it was, with key and verdict, as of M(winpki.keyprovider.certificate_info).
+  description:
+    - The certificate as it was, with key and verdict, as of M(winpki.keyprovider.certificate_info). What Lync uses it
+      for is not asked.
   returned: success
   type: dict
 after:
@@ -154,7 +156,9 @@ key_access:
   type: dict
   contains:
     before:
-      description: Entries with C(sid), C(name) of well-known accounts, C(rights) and C(type).
+      description:
+        - Entries with C(sid), C(name) of well-known accounts (V(null) of others), C(rights) (V(full), V(read), or SDDL)
+          and C(type) (V(allow) or V(deny)).
       type: list
       elements: dict
     after:

@@ -13,10 +13,11 @@ description:
   - Windows puts the private key of a PFX into the provider that the file names, and exports name the provider that had
     the key. So a certificate that was exported from CNG comes back into CNG wherever it is imported. This module names
     another provider in the file, and marks the key as the machine's.
-  - It is for pipelines that hold files alone, and whose import is done by something else (Import-PfxCertificate, the
-    import wizard, C(certutil -importPFX), a deployment tool). It is the offline twin of
-    M(winpki.keyprovider.certificate_convert), which moves the key of an installed certificate on its server. Where
-    Ansible reaches the server, M(winpki.keyprovider.certificate_install) with
+  - It is for pipelines that hold files alone, and whose import is done by something else (C(certutil -importPFX), the
+    import wizard, a deployment tool). C(Import-PfxCertificate) of PowerShell was reported to put keys into CNG whatever
+    the file names.
+  - It is the offline twin of M(winpki.keyprovider.certificate_convert), which moves the key of an installed certificate
+    on its server. Where Ansible reaches the server, M(winpki.keyprovider.certificate_install) with
     O(winpki.keyprovider.certificate_install#module:pfx) imports a file into the wished provider by itself, whatever the
     file names, and reads back where the key went.
   - The file is opened and made anew with the same private key, the same certificates and the same friendly names of
@@ -107,7 +108,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows provider, mark, encryption and permissions.
+      - Shows provider, mark, encryption, friendly name and permissions, and that the password changes.
   idempotent:
     support: full
   platform:

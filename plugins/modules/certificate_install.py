@@ -19,7 +19,7 @@ description:
   - A certificate is not installed when no pending request has its key, when that key is in another provider, when it
     lacks names of the saved request, or when it is not valid by the clock of the host or of the controller.
   - Each certificate gets a friendly name that is unique in the store, which Lync wants; a name that is taken gets
-    C((2)) behind it, and so on.
+    a number in parentheses behind it.
   - Nothing that Lync uses is archived or removed; where there are Lync cmdlets, they are asked.
   - Keys in key storage providers (CNG) are refused; M(winpki.keyprovider.certificate_convert) moves them, and they can
     be removed.
@@ -37,9 +37,9 @@ options:
     elements: str
   pfx:
     description:
-      - A PFX file (PKCS#12) in base64, with one private key and its certificate. The key must be of RSA. The lookup
-        P(ansible.builtin.file#lookup) is for text - read a binary file with M(ansible.builtin.slurp) on the controller,
-        or keep the file as base64.
+      - The content of a PFX file (PKCS#12) in base64, with one private key and its certificate. The key must be of RSA.
+        The lookup P(ansible.builtin.file#lookup) is for text - read a binary file with M(ansible.builtin.slurp) on the
+        controller, or keep the file as base64.
       - Where it comes from does not matter - a public CA, a vault, OpenSSL, a Windows host that keeps the key in CNG -
         nor does how it is encrypted, as long as the controller can open it.
       - It is opened on the controller and made anew for this import with O(provider) as its provider, under a random
@@ -199,8 +199,8 @@ EXAMPLES = r"""
 RETURN = r"""
 certificates:
   description:
-    - The certificate as it was read back, with key and verdict, as of M(winpki.keyprovider.certificate_info) without
-      assignments. In check mode as it would be. Empty when it was removed.
+    - The certificate as it was read back, with key and verdict, as of M(winpki.keyprovider.certificate_info). What Lync
+      uses it for is not asked. In check mode as it would be. Empty when it was removed.
   returned: success
   type: list
   elements: dict

@@ -277,6 +277,23 @@ def test_what_the_demo_says_comes_next_works(tmp_path):
     assert f"\n0 of {len(in_use)} usages have a certificate that the product cannot use." in then.stdout
 
 
+def test_the_demo_of_conversions_looks_converts_and_tells_what_is_left(tmp_path):
+    done = demo_script(tmp_path, CONVERT="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    planned, converted = done.stdout.split("\nThe conversion:\n")
+    assert "6 of 9 certificates for Lync usages are not in place: 6 to convert\n" in planned
+    assert "9 certificates for Lync usages: all in place\n" in converted
+    assert "\n11 of 14 usages of Lync have the same certificate with its key in another provider now:\n" in converted
+    assert "another certificate now" not in converted
+    assert "\n0 of 14 usages have a certificate that the product cannot use.\n" in converted
+    [former] = re.findall(
+        r"\n6 former keys are still on the servers, .*:\n((?:\w+: .* Key Storage Provider\n)+)", converted
+    )
+    assert sorted(line.partition(":")[0] for line in former.splitlines()) == [
+        "de01", "edge01", "edge02", "fe01", "fe01", "old01",
+    ]  # fmt: skip
+
+
 def test_a_gate_on_the_command_line_stops_after_the_work(tmp_path):
     done = demo_script(tmp_path, "-e", "lync_certificates_fail_on=unsuitable", ENFORCE="1")
     assert done.returncode == 2, done.stdout + done.stderr

@@ -52,6 +52,7 @@ _NOT_EXPORTABLE = (
     "Request a new certificate whose key is made in the wished provider. A key that was made as not exportable stays"
     " so: no setting of Windows changes that afterwards."
 )
+_RESTART = "Services that have the former key of a certificate open may go on with it until they are restarted."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,11 @@ def convert(host: WindowsHost, name: str, wish: ConversionWish, *, check: bool, 
         return _result(run, planned=None, check=check)
     _refuse_hindrance(run)
     if target_key(provider).kind == "ksp":
-        run.warnings += refuse_used(host, name, wish.thumbprint, at=at)
+        try:
+            run.warnings += refuse_used(host, name, wish.thumbprint, at=at)
+        except EnrolmentError as exc:
+            told = f"A key is not moved into CNG while Lync uses its certificate. {exc.message}"
+            raise EnrolmentError(told, place=_STEP, remedy=exc.remedy) from exc
     facts = look(host, name, held)
     run.access["before"] = accounts(parse_access(facts.access)) if facts.access else None
     sddl = wanted_access(host, name, wish.readers, facts, held)
@@ -153,6 +158,7 @@ def convert(host: WindowsHost, name: str, wish: ConversionWish, *, check: bool, 
         run.access["after"] = accounts(parse_access(sddl))
         return _result(run, planned=replace(held, key=target_key(provider)), check=True)
     _move(run, candidate, sddl)
+    run.warnings.append(_RESTART)
     _tidy(run)
     return _result(run, planned=None, check=False)
 
@@ -185,10 +191,11 @@ def _refuse_third_key(run: _Run, candidate: Aside | None) -> None:
         if one == candidate or (one.store == STAGED and under_way):
             continue
         raise EnrolmentError(
-            f"The certificate {run.wish.thumbprint} on {run.name} has a third key from an earlier conversion:"
-            f" {one.key.container} of {one.key.provider}. Nothing was changed.",
+            f"The certificate {run.wish.thumbprint} on {run.name} has another key from an earlier conversion already"
+            f" ({one.key.container} of {one.key.provider}), and there can be one besides the one that it uses. Nothing"
+            " was changed.",
             place=_STEP,
-            remedy=f"Remove it first: certificate_convert with provider: {run.held.key.provider} and"
+            remedy=f"Remove that one first: certificate_convert with provider: {run.held.key.provider} and"
             " retire_source_key: true.",
         )
 
@@ -273,8 +280,8 @@ def _may_go(run: _Run, key: Aside) -> bool:
     shared = sharers(key.certificate, replace(run.after, my=(*run.after.my, *run.after.aside)))
     if shared:
         note = (
-            f"The former key ({key.key.container} of {key.key.provider}) was left, because it is also the key of"
-            f" {', '.join(other.thumbprint or '?' for other in shared)}."
+            f"The former key of {run.wish.thumbprint} on {run.name} ({key.key.container} of {key.key.provider}) stays,"
+            f" because it is or was also the key of {', '.join(other.thumbprint or '?' for other in shared)}."
         )
     run.warnings += [note] if note else []
     return container is not None and not shared
@@ -282,14 +289,12 @@ def _may_go(run: _Run, key: Aside) -> bool:
 
 def _former(run: _Run, *, check: bool) -> dict[str, Any]:
     """The key that the certificate used before: what became of it, or would."""
+    former = (Aside("My", run.held),) if check and in_provider(run.held.key, run.provider) else run.others
     if run.retired:
         key, state = run.retired[0], "retired"
-    elif check and in_provider(run.held.key, run.provider):
-        key, state = run.held.key, "retired" if run.wish.retire_source_key else "kept"
-    elif run.others:
-        key, state = run.others[0].key, "kept"
-        if check and run.wish.retire_source_key:
-            state = "retired"
+    elif former:
+        gone = check and run.wish.retire_source_key and _may_go(run, former[0])
+        key, state = former[0].key, "retired" if gone else "kept"
     else:
         return {"provider": None, "container": None, "state": "none"}
     return {"provider": key.provider, "container": key.container, "state": state}

@@ -9,6 +9,11 @@ exist (reference of X509Store.Open), certutil then takes its name as any other.
 The PFX exists between the export and the end of ``certutil -importPFX``, in a new directory that only SYSTEM and
 Administrators can read. Its password is made on the controller for this one file and comes over standard input;
 certutil has no other way to take it than its command line.
+
+Windows writes the name of the key's container into the PFX, and an import gives it to the new container when it is
+free, else a GUID (measured with PFXImportCertStore, said of Windows by a maintainer of .NET). So the import goes
+without ``-f``: that may overwrite a container of the name, which can be that of another certificate, or the very one
+that is copied where both providers share their containers.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..audit.store import SYSTEM_CERTIFICATES, query_statement
+from ..enrolment.installed import SOFTWARE_KSP
 from ..host.connection import native_call, quote
 from ..host.courier import KEPT, caught, locked
 from ..record import Key
@@ -93,7 +99,7 @@ $a.SetSecurityDescriptorSddlForm('{acl}')
 try{{
 $f=[IO.Path]::Combine($w,'key.pfx')
 [IO.File]::WriteAllBytes($f,$b)
-& 'certutil.exe' '-f' '-p' $p '-csp' {provider} '-importPFX' {staged} $f{modifiers}
+& 'certutil.exe' '-p' $p '-csp' {provider} '-importPFX' {staged} $f{modifiers}
 'keyprovider exitimport '+$LASTEXITCODE
 }}finally{{[IO.Directory]::Delete($w,$true)}}
 }}
@@ -116,6 +122,35 @@ $v+=' '
 """
 
 _CLEAN = "foreach($x in [IO.Directory]::GetDirectories($d)){[IO.Directory]::Delete($x,$true)}\n"
+
+# The former key in CNG may have the name of the one in use (see above). Whether the Software KSP would find the
+# container of a legacy provider where its own is gone is not documented; the file tells whose it is.
+_DELETE_CNG = (
+    """\
+$v={provider}
+$c={container}
+$g=1
+try{{
+[void][Reflection.Assembly]::LoadWithPartialName('System.Core')
+$q=New-Object Security.Cryptography.CngProvider $v
+$i=[Security.Cryptography.CngKey]::Open($c,$q,'MachineKey')
+$u=$i.UniqueName
+"""
+    + _KEY_FILE
+    + """\
+$g=[IO.File]::Exists($f)
+$i.Dispose()
+}}catch{{}}
+$r=0
+if($g){{
+{delete}}}
+"""
+)
+_DELETE_KEY = """\
+& 'certutil.exe' '-csp' {provider} '-delkey' {container}
+$r=$LASTEXITCODE
+'keyprovider exitkey{letter} '+$r
+"""
 
 _DROP_EMPTY = f"""\
 foreach($x in {",".join(quote(store) for store in ASIDE)}){{
@@ -208,8 +243,9 @@ def drop_keys(thumbprint: str, keys: Sequence[tuple[str, tuple[str, str] | None]
     """Removes what stands aside: for each the container, when one is given, and then the record of it; and stores that
     are empty then.
 
-    A container that is gone already (NTE_BAD_KEYSET) counts as removed; a record stays when its container could not be
-    removed. ``exitkeya``, ``exitstorea`` and, of the second, ``exitkeyb``, ``exitstoreb`` are certutil's codes.
+    A container that is gone already (NTE_BAD_KEYSET, or a key of CNG that is in no file of CNG) counts as removed; a
+    record stays when its container could not be removed. ``exitkeya``, ``exitstorea`` and, of the second, ``exitkeyb``,
+    ``exitstoreb`` are certutil's codes.
 
     Args:
         thumbprint: the certificate.
@@ -225,11 +261,12 @@ def drop_keys(thumbprint: str, keys: Sequence[tuple[str, tuple[str, str] | None]
             f"'keyprovider exitstore{letter} '+$LASTEXITCODE\n"
         )
         if container:
-            provider, name = container
-            forget = (
-                f"{native_call('certutil.exe', '-csp', provider, '-delkey', name)}\n"
-                f"$r=$LASTEXITCODE\n'keyprovider exitkey{letter} '+$r\n"
-                f"if($r -eq 0 -or $r -eq {NTE_BAD_KEYSET - (1 << 32)}){{\n{forget}}}\n"
-            )
+            provider, name = map(quote, container)
+            if container[0].casefold() == SOFTWARE_KSP.casefold():
+                delete = _DELETE_KEY.format(provider="$v", container="$c", letter=letter)
+                delete = _DELETE_CNG.format(provider=provider, container=name, folder=quote(CNG_KEYS), delete=delete)
+            else:
+                delete = _DELETE_KEY.format(provider=provider, container=name, letter=letter)
+            forget = f"{delete}if($r -eq 0 -or $r -eq {NTE_BAD_KEYSET - (1 << 32)}){{\n{forget}}}\n"
         body += forget
     return locked(DIRECTORY, body + _DROP_EMPTY)

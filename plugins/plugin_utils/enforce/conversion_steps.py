@@ -83,8 +83,10 @@ def look(host: WindowsHost, name: str, certificate: Certificate) -> KeyFacts:
             f"The key of {certificate.thumbprint} ({certificate.key.provider}) could not be opened on {name}:"
             f" {_why(answer)}. Nothing was changed.",
             place=_LOOK,
-            remedy="Use an account that is a local administrator. If it is one, the key container is gone or damaged:"
-            " request a new certificate. Keys of CNG also take .NET Framework 3.5 or later on the host.",
+            remedy="Use an account that is a local administrator. If it is one and is denied access, the permissions of"
+            " the key leave administrators out: add them (certificate console, Manage Private Keys). Else the key"
+            " container is gone or damaged: request a new certificate. Keys of CNG also take .NET Framework 3.5 or"
+            " later on the host.",
         )
     return KeyFacts(bool(policy & _ALLOW_EXPORT), answer.text("access"))
 
@@ -145,7 +147,8 @@ def copy(host: WindowsHost, name: str, certificate: Certificate, provider: str, 
             " profile. If the key may not be exported, request a new certificate.",
         )
     recorded = [one for one in aside_of(after, thumbprint) if same_container(one.key, certificate.key)]
-    state = " ".join(filter(None, (_FORMER_WORKS, give_up(host, name, thumbprint, copies, recorded))))
+    made = [one for one in copies if one not in recorded]
+    state = " ".join(filter(None, (_FORMER_WORKS, give_up(host, name, thumbprint, made, recorded))))
     if code is None:
         raise interrupted(name, answer, _IMPORT, state)
     meaning, remedy = explain(code)
@@ -238,7 +241,7 @@ def unlink(host: WindowsHost, name: str, certificate: Certificate) -> str:
     except (EnrolmentError, HostError) as exc:
         return f"Whether it uses its former key is not known: {exc.message}"
     held = find(after.my, thumbprint)
-    if held and same_container(held.key, certificate.key) and held.key.provider_type == certificate.key.provider_type:
+    if held and same_container(held.key, certificate.key) and _provider(held) == _provider(certificate):
         return _FORMER_WORKS
     return (
         f"It does not point to its former key ({certificate.key.container} of {certificate.key.provider}): {said}"
@@ -292,14 +295,18 @@ def _resolved(host: WindowsHost, name: str, readers: Sequence[str]) -> list[str]
                 sids[reader] = sid
     missing = [reader for reader in readers if reader not in sids]
     if missing:
+        named = ", ".join(f'"{reader}"' for reader in missing)
         raise EnrolmentError(
-            f"{name} does not know the account{'s' if len(missing) > 1 else ''} {', '.join(missing)}. Nothing was"
-            " changed.",
+            f"{name} does not know the account{'s' if len(missing) > 1 else ''} {named}. Nothing was changed.",
             place="the option 'readers'",
             remedy="Give DOMAIN\\name, or the SID: names of built-in accounts are in the language of the host, and"
             " S-1-5-20 is NETWORK SERVICE everywhere.",
         )
     return [sids[reader] for reader in readers]
+
+
+def _provider(certificate: Certificate) -> tuple[str, int | None]:
+    return (certificate.key.provider or "").casefold(), certificate.key.provider_type
 
 
 def _why(answer: Answer) -> str:

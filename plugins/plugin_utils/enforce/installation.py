@@ -284,7 +284,7 @@ def text_of(certificate: Certificate | None) -> str:
     lines = {
         "subject": certificate.subject,
         "provider": certificate.key.provider,
-        "container": certificate.key.container,
+        "container": certificate.key.container or (certificate.key.provider and "(Windows chooses its name)"),
         "friendly_name": certificate.friendly_name,
         "archived": bool(certificate.archived),
     }

@@ -76,7 +76,7 @@ def permissions(value: int | str) -> int:
         mode = -1
     if isinstance(value, bool) or not 0 <= mode <= _PERMISSIONS:
         raise EnrolmentError(
-            f"{value!r} are not the permissions of a file.",
+            f"{value!r} does not give the permissions of a file.",
             place="the option 'mode'",
             remedy="Give octal digits in quotes, such as '0600'.",
         )
@@ -102,7 +102,7 @@ def convert_file(given: Path | str, wish: FileWish, *, check: bool, at: datetime
     data = _read(given) if isinstance(given, Path) else given.encode("utf-8", "surrogateescape")
     target = _target(wish.dest) if wish.dest else None
     in_place = target is not None and isinstance(given, Path) and target == Path(os.path.realpath(given))
-    opened = _opened(data, wish, origin, in_place=in_place)
+    opened, password = _opened(data, wish, origin, in_place=in_place)
     present = _present(target) if target else _Present(data, wish.mode)
     settled = present is not None and _is_settled(present.data, opened, wish, provider)
     made = present.data if present and settled else _made(opened, wish, provider)
@@ -117,7 +117,13 @@ def convert_file(given: Path | str, wish: FileWish, *, check: bool, at: datetime
         "backup_file": None,
     }
     if not settled or other_mode:
-        result["diff"] = [_difference(result, origin, present if target else None, wish)]
+        before = {**result["before"], "friendly_name": opened.leaf.friendly_name}
+        after = {**result["after"], "friendly_name": wish.friendly_name or opened.leaf.friendly_name}
+        if password != wish.protection:
+            before, after = {**before, "password": "(the former)"}, {**after, "password": "(the new)"}
+        # A file that is as it should be differs in its permissions alone.
+        before, origin = (after, str(wish.dest)) if settled else (before, origin)
+        result["diff"] = [_difference((before, after), origin, present if target else None, wish)]
     if target is None:
         result["content"] = base64.b64encode(unwrap(made).payloads[0].der if settled else made).decode("ascii")
     elif not check and not settled:
@@ -133,11 +139,10 @@ def _read(path: Path) -> bytes:
         if stat.S_ISDIR(status.st_mode):
             raise EnrolmentError(f"{path} is a directory.", place="the option 'path'", remedy="Give a PFX file.")
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_PFX:
-            raise EnrolmentError(
-                f"{path} is no regular file, or has more than {LARGEST_PFX} bytes.",
-                place="the option 'path'",
-                remedy="Give a PFX file.",
-            )
+            what = "is no regular file"
+            if stat.S_ISREG(status.st_mode):
+                what = f"has {status.st_size} bytes, more than any PFX (at most {LARGEST_PFX} are read)"
+            raise EnrolmentError(f"{path} {what}.", place="the option 'path'", remedy="Give a PFX file.")
         return path.read_bytes()
     except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
         raise EnrolmentError(
@@ -147,15 +152,19 @@ def _read(path: Path) -> bytes:
         ) from exc
 
 
-def _opened(data: bytes, wish: FileWish, origin: str, *, in_place: bool) -> OpenedPfx:
-    """Open the given file; one that is rewritten in place may have the new password from an earlier run."""
+def _opened(data: bytes, wish: FileWish, origin: str, *, in_place: bool) -> tuple[OpenedPfx, str]:
+    """Open the given file; one that is rewritten in place may have the new password from an earlier run.
+
+    Returns:
+        The file, and the password that opened it.
+    """
     try:
-        return open_pfx(data, wish.password, origin)
+        return open_pfx(data, wish.password, origin), wish.password
     except EnrolmentError:
         if not in_place or wish.protection == wish.password:
             raise
         try:
-            return open_pfx(data, wish.protection, origin)
+            return open_pfx(data, wish.protection, origin), wish.protection
         except EnrolmentError:
             pass
         raise
@@ -249,9 +258,11 @@ def _wished(wish: FileWish, provider: str) -> dict[str, Any]:
     return {"provider": provider, "machine_keyset": wish.machine_keyset, "encryption": wish.encryption}
 
 
-def _difference(result: dict[str, Any], origin: str, present: _Present | None, wish: FileWish) -> dict[str, str]:
-    before = _lines(result["before"]) + (f"mode: {present.mode:04o}\n" if present else "")
-    after = _lines(result["after"]) + (f"mode: {wish.mode:04o}\n" if wish.dest else "")
+def _difference(
+    files: tuple[dict[str, Any], dict[str, Any]], origin: str, present: _Present | None, wish: FileWish
+) -> dict[str, str]:
+    before = _lines(files[0]) + (f"mode: {present.mode:04o}\n" if present else "")
+    after = _lines(files[1]) + (f"mode: {wish.mode:04o}\n" if wish.dest else "")
     return {
         "before_header": origin,
         "after_header": str(wish.dest) if wish.dest else "the result 'content'",

@@ -8,6 +8,7 @@ could know before, and the public key in the certificate verifies the signature 
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,6 @@ from ..record import Certificate
 try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding, rsa
 except ImportError as exc:
     IMPORT_ERROR: ImportError | None = exc
@@ -32,6 +32,8 @@ _PURPOSE = b"winpki.keyprovider: proof that this private key can be used\0"
 """Stands before the random bytes, so that no signature made here is one of another protocol."""
 _NONCE_SIZE = 32
 _STEP = "proof of the private key"
+_SHA1_DIGEST_INFO = bytes.fromhex("3021300906052b0e03021a05000414")
+"""What stands before the digest (RFC 8017 section 9.2, note 1)."""
 
 OPEN_CERTIFICATE = """\
 $s=New-Object Security.Cryptography.X509Certificates.X509Store({store},'LocalMachine')
@@ -103,6 +105,9 @@ def prove(host: WindowsHost, name: str, certificate: Certificate, store: str = "
     That is safe here: the signed bytes begin with a text of this collection and are chosen by nobody but the
     controller, so that no collision can be turned to anything.
 
+    The library recovers what was signed and is not asked to verify: it does not verify signatures with SHA-1 where the
+    system forbids it, as Red Hat Enterprise Linux 9 does (UnsupportedAlgorithm; reports of PGPy and python-fido2).
+
     Args:
         host: where the certificate is.
         name: the host's name, for messages.
@@ -139,10 +144,10 @@ def _verifies(certificate: Certificate, signature: bytes, data: bytes) -> bool:
     if not isinstance(key, rsa.RSAPublicKey):
         return False
     try:
-        key.verify(signature, data, padding.PKCS1v15(), hashes.SHA1())
+        signed = key.recover_data_from_signature(signature, padding.PKCS1v15(), None)
     except InvalidSignature:
         return False
-    return True
+    return signed == _SHA1_DIGEST_INFO + hashlib.sha1(data, usedforsecurity=False).digest()
 
 
 def _unproven(answer: Answer, name: str, certificate: Certificate) -> EnrolmentError:

@@ -30,7 +30,7 @@ from .installation import Outcome, Target, check_target, finish, interrupted, ru
 from .removal import take_back
 
 _STEP = "import of the PFX"
-_OPEN = "opening the PFX"
+_PFX = "the option 'pfx'"
 _CHAIN_STEP = "installation of the issuers"
 
 _ISSUERS, _ROOTS = "CA", "Root"
@@ -127,7 +127,10 @@ def checked_pfx(text: str) -> bytes:
         return base64.b64decode("".join(text.split()), validate=True)
     except ValueError as exc:
         raise EnrolmentError(
-            "The PFX is not base64.", place=_OPEN, remedy="Give the file through the filter b64encode, or slurp it."
+            "The value is not base64.",
+            place=_PFX,
+            remedy="Give what the file holds, in base64, and not its name: read it with ansible.builtin.slurp on the"
+            " controller, or keep it as base64.",
         ) from exc
 
 
@@ -146,7 +149,7 @@ def import_pfx(host: WindowsHost, name: str, wish: ImportWish, *, check: bool, a
         HostError: the host could not be read, or the connection broke.
     """
     provider = checked_target(check_target(wish))
-    opened = open_pfx(wish.pfx, wish.password)
+    opened = open_pfx(wish.pfx, wish.password, _PFX)
     _check_algorithm(opened.leaf, provider)
     thumbprint = opened.leaf.thumbprint or ""
     found = _read(host, name, opened, trust_root=wish.trust_root)
@@ -195,8 +198,9 @@ def _check_algorithm(leaf: Certificate, provider: str) -> None:
     algorithm = leaf.details.public_key.algorithm if leaf.details else None
     if algorithm != "RSA":
         raise EnrolmentError(
-            f"The key in the PFX is of {algorithm or 'an unknown algorithm'}, and {provider} takes RSA keys.",
-            place=_OPEN,
+            f"The key of {leaf.subject or leaf.thumbprint} in the PFX is no RSA key ({algorithm or 'unknown'}), and"
+            f" {provider} takes RSA keys.",
+            place=_PFX,
             remedy="Request a certificate with an RSA key.",
         )
 

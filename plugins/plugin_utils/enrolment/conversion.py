@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..providers.catalogue import PROV_RSA_AES, PROV_RSA_FULL, PROV_RSA_SCHANNEL, lookup
+from ..providers.catalogue import lookup
 from ..record import AT_KEYEXCHANGE, CRYPT_MACHINE_KEYSET, Certificate, Key
-from .installed import SOFTWARE_KSP
+from .installed import RSA_TYPES, SOFTWARE_KSP, place_of
 from .wish import EnrolmentError
 
-_RSA_TYPES = (PROV_RSA_FULL, PROV_RSA_SCHANNEL, PROV_RSA_AES)
 _REQUEST_ANEW = "Request a new certificate whose key is made in the wished provider (certificate_request, or the role)."
 
 
@@ -44,9 +43,7 @@ def checked_target(name: str) -> str:
         EnrolmentError: it is not known, keeps keys in hardware, or takes no RSA keys for AT_KEYEXCHANGE.
     """
     known = lookup(name)
-    fits = (
-        known is not None and not known.hardware and (known.provider_type in _RSA_TYPES or known.name == SOFTWARE_KSP)
-    )
+    fits = known is not None and not known.hardware and (known.provider_type in RSA_TYPES or known.name == SOFTWARE_KSP)
     if known is None or not fits:
         what = "is not known here" if known is None else "does not take RSA keys from a file"
         raise EnrolmentError(
@@ -81,13 +78,18 @@ def hindrance(certificate: Certificate) -> Hindrance | None:
     key = certificate.key
     where = key.provider or "an unnamed provider"
     if key.kind == "unrecorded":
-        return Hindrance("The store records no private key for it.")
+        return Hindrance(
+            "The store records no private key for it.",
+            f"If its key is on the host all the same, certutil -repairstore My {certificate.thumbprint} records it;"
+            " then run it again. Else request a new certificate.",
+        )
     if key.kind in ("ambiguous", "contradictory") or not key.provider or not key.container:
         return Hindrance(f"What the store records of its key ({where}, kind {key.kind}) does not identify the key.")
     algorithm = certificate.details.public_key.algorithm if certificate.details else None
     if algorithm != "RSA":
         return Hindrance(
-            f"Its key is of {algorithm or 'an unknown algorithm'}; legacy providers that programs use take RSA."
+            f"It is no RSA key ({algorithm or 'of an unknown algorithm'}); legacy providers that programs use take RSA"
+            " keys."
         )
     if not key.machine_keyset:
         return Hindrance(
@@ -107,7 +109,9 @@ def hindrance(certificate: Certificate) -> Hindrance | None:
     if certificate.archived:
         return Hindrance(
             "It is archived, and Windows does not show archived certificates to programs.",
-            "Use the certificate that replaced it, or unarchive it first in the certificate console.",
+            "Use the certificate that replaced it; or show it to programs again, then run it again:"
+            f" certutil -f -repairstore My {certificate.thumbprint} FILE, where FILE holds the lines [Properties] and"
+            " 19 =",
         )
     return None
 
@@ -129,16 +133,14 @@ def reference_text(key: Key) -> tuple[str, ...]:
         f"Container={key.container}",
         f"Provider={key.provider}",
         f"ProviderType={key.provider_type or 0}",
-        f"Flags={CRYPT_MACHINE_KEYSET}",
+        f"Flags={CRYPT_MACHINE_KEYSET:#x}",
         f"KeySpec={key.key_spec or 0}",
     )
 
 
 def same_container(first: Key, second: Key) -> bool:
-    """Whether two references name the same container."""
-    return (first.provider or "").casefold() == (second.provider or "").casefold() and (
-        first.container or ""
-    ).casefold() == (second.container or "").casefold()
+    """Whether two references name the same container, be it through two providers that share it."""
+    return place_of(first.provider, first.container or "") == place_of(second.provider, second.container or "")
 
 
 def in_provider(key: Key, provider: str) -> list[str]:

@@ -3,7 +3,10 @@
 """What the HRESULTs of certreq and certutil mean for a person who wants a certificate.
 
 Names and values: MS-ERREF 2.1.1 and 2.2, winerror.h. When a CA gives which: MS-WCCE 3.2.2.6.2.1; which were seen with
-certreq: measurements of others on Server 2019 to 2025, published sessions.
+certreq: measurements of others on Server 2019 to 2025, published sessions. Which were seen with PFX files: published
+sessions; imports into the TPM, README and issue 34 of glueckkanja-pki/TPMImport; a file with AES on Server 2016,
+issue 27035 of openssl and pull request 582 of ansible.windows; a file that could not be opened, issue 4214 of
+wixtoolset.
 """
 
 from __future__ import annotations
@@ -45,6 +48,11 @@ _NAMES = "Correct the subject and the alternative names of the request."
 _KEY = "Look at the key with winpki.keyprovider.certificate_info, and request a new certificate when it is lost."
 _TRUST = "Install the certificates of the CA's chain on the host: the root in Root, the others in CA."
 _PROVIDER = "Name a provider that the host has (certutil -csplist), spelled as it is shown there."
+_SOFTWARE = (
+    "Name a provider that the host has (certutil -csplist) and that keeps RSA keys in software, such as Microsoft RSA"
+    " SChannel Cryptographic Provider."
+)
+_FILE = "Make or obtain the file again, and compare what arrived with what was sent."
 _REVOCATION = (
     "Check that the CRLs of the CA's chain are published, not expired, and reachable from the computer that checks;"
     " run certutil -verify -urlfetch on the CA certificate there."
@@ -65,7 +73,7 @@ _TABLE: dict[int, _Entry] = {
     0x80070005: _Entry(
         "E_ACCESSDENIED",
         "Access was denied: the account may not do this, or did not arrive at the CA as itself.",
-        f"{_REQUEST_CERTIFICATES} {_HOP}",
+        f"On the host itself, use an account that is a local administrator. {_REQUEST_CERTIFICATES} {_HOP}",
     ),
     0x8007000D: _Entry("ERROR_INVALID_DATA", "The data is invalid.", _NEW_REQUEST),
     0x8007000E: _Entry("E_OUTOFMEMORY", "The memory did not suffice.", "Free memory on the host, and run it again."),
@@ -75,7 +83,12 @@ _TABLE: dict[int, _Entry] = {
         "A file that was to be written exists already; certreq may give this after the CA has issued.",
         "Look in the CA database whether the request was issued before it is submitted again.",
     ),
-    0x80070056: _Entry("ERROR_INVALID_PASSWORD", "The password is not that of the file.", "Correct the password."),
+    0x80070056: _Entry(
+        "ERROR_INVALID_PASSWORD",
+        "The password is not that of the file. Windows before Server 2019 also says so of a file with AES.",
+        "Correct the password; or give older Windows a file with TripleDES and SHA-1"
+        " (winpki.keyprovider.certificate_file_convert).",
+    ),
     0x80070057: _Entry(
         "E_INVALIDARG",
         "An argument is wrong.",
@@ -137,6 +150,8 @@ _TABLE: dict[int, _Entry] = {
     0x80080005: _Entry("CO_E_SERVER_EXEC_FAILURE", "A COM server could not be started.", _CA_SERVICE),
     # Key providers.
     0x80090003: _Entry("NTE_BAD_KEY", "The key is bad.", _NEW_REQUEST),
+    0x80090004: _Entry("NTE_BAD_LEN", "The provider does not take a key or a signature of this length.", _SOFTWARE),
+    0x80090005: _Entry("NTE_BAD_DATA", "The data is bad: a file is damaged, or not what it should be.", _FILE),
     0x80090006: _Entry("NTE_BAD_SIGNATURE", "The signature is invalid.", _NEW_REQUEST),
     0x80090008: _Entry(
         "NTE_BAD_ALGID",
@@ -144,6 +159,11 @@ _TABLE: dict[int, _Entry] = {
         "Choose a hash algorithm that the provider has: SHA-2 needs a provider of type 12 or 24.",
     ),
     0x80090009: _Entry("NTE_BAD_FLAGS", "The provider does not take these flags.", _PROVIDER),
+    0x8009000A: _Entry(
+        "NTE_BAD_TYPE",
+        "The provider does not take this kind of key: so end imports of elliptic curves into the TPM.",
+        _SOFTWARE,
+    ),
     0x8009000B: _Entry(
         "NTE_BAD_KEY_STATE",
         "The key cannot be used so: it was made or imported as not exportable.",
@@ -165,6 +185,11 @@ _TABLE: dict[int, _Entry] = {
         " request is submitted.",
     ),
     0x80090019: _Entry("NTE_KEYSET_NOT_DEF", "The provider is not installed on the host.", _PROVIDER),
+    0x8009001B: _Entry(
+        "NTE_PROV_TYPE_NO_MATCH",
+        "The type of the provider is not the one that the host has on record for it.",
+        "Compare provider and type with what certutil -csplist shows on the host.",
+    ),
     0x8009001D: _Entry("NTE_PROVIDER_DLL_FAIL", "The provider could not be loaded.", _PROVIDER),
     0x80090020: _Entry("NTE_FAIL", "The provider failed internally.", _AGAIN),
     0x80090022: _Entry(
@@ -172,23 +197,34 @@ _TABLE: dict[int, _Entry] = {
         "The provider would have to ask somebody at the screen.",
         "Choose a provider that asks nothing, and a template without strong key protection.",
     ),
-    0x80090027: _Entry("NTE_INVALID_PARAMETER", "The provider does not take a parameter.", _PROVIDER),
+    0x80090027: _Entry(
+        "NTE_INVALID_PARAMETER",
+        "The provider does not take a parameter: so end imports into the TPM on older Windows.",
+        _SOFTWARE,
+    ),
     0x80090028: _Entry(
         "NTE_BUFFER_TOO_SMALL",
         "The buffer supplied to a function was too small: so end programs for legacy providers that meet a CNG key.",
         "Request a certificate whose key lives in a legacy provider.",
     ),
-    0x80090029: _Entry("NTE_NOT_SUPPORTED", "The provider does not support this.", _PROVIDER),
+    0x80090029: _Entry(
+        "NTE_NOT_SUPPORTED",
+        "The provider does not support this: so end imports into the TPM of keys that are to be exportable.",
+        _SOFTWARE,
+    ),
     # Messages and stores.
     0x80091007: _Entry(
         "CRYPT_E_HASH_VALUE",
         "The hash of a message is not the one it states: the file is damaged.",
         "Obtain the certificate again.",
     ),
+    0x80092002: _Entry("CRYPT_E_BAD_ENCODE", "A file is not what it should be, or it is damaged.", _FILE),
     0x80092004: _Entry(
         "CRYPT_E_NOT_FOUND",
-        "No pending request on this host has the key of the certificate.",
-        "Install the certificate on the host that made the request, and with the key that made it.",
+        "What was looked for is not there: for an answer of a CA, a pending request on this host with its key; for a"
+        " certificate of a store, the certificate or its key.",
+        "Install an answer on the host that made the request, and with the key that made it. Look at a certificate and"
+        " its key with winpki.keyprovider.certificate_info; request a new one when the key is lost.",
     ),
     0x80092009: _Entry("CRYPT_E_NO_MATCH", "Nothing that fits was found.", "Check the thumbprint and the store."),
     0x80092010: _Entry("CRYPT_E_REVOKED", "A certificate is revoked.", _NEW_REQUEST),

@@ -15,13 +15,21 @@ from typing import Any
 from ..evidence.armour import unwrap
 from ..profiles.judge import judge_all
 from ..profiles.model import Profile
-from ..providers.catalogue import classify, lookup, provider_type_name
+from ..providers.catalogue import (
+    PROV_RSA_AES,
+    PROV_RSA_FULL,
+    PROV_RSA_SCHANNEL,
+    classify,
+    lookup,
+    provider_type_name,
+)
 from ..record import AT_KEYEXCHANGE, Certificate, Key, Problem
 from .answer import CLOCK_TOLERANCE, chosen
 from .keys import public_key_of
 from .wish import EnrolmentError
 
 SOFTWARE_KSP = "Microsoft Software Key Storage Provider"
+RSA_TYPES = (PROV_RSA_FULL, PROV_RSA_SCHANNEL, PROV_RSA_AES)
 
 _IDENTITY = re.compile(r"[0-9a-f]{32}")
 _COMMON_NAME = re.compile(r"(?:^|[,+])CN=((?:\\.|[^\\,+])+)", re.IGNORECASE)
@@ -218,11 +226,19 @@ def sharers(certificate: Certificate, holdings: Holdings) -> list[Certificate]:
 
 
 def _containers(key: Key) -> set[tuple[str, str]]:
-    return {
-        ((one.provider or "").casefold(), one.container.casefold())
-        for one in (key, *key.candidates)
-        if one.container is not None
-    }
+    return {place_of(one.provider, one.container) for one in (key, *key.candidates) if one.container is not None}
+
+
+def place_of(provider: str | None, container: str) -> tuple[str, str]:
+    """What tells a key container from all others.
+
+    Microsoft's legacy providers for RSA have one set of containers: programs open a key of type 1 or 12 as one of type
+    24 by the same name (RSACryptoServiceProviderProxy of the identity model extensions for .NET). To delete a container
+    through one of them takes it away from all.
+    """
+    known = lookup(provider or "")
+    shared = known is not None and not known.hardware and known.provider_type in RSA_TYPES
+    return "" if shared else (provider or "").casefold(), container.casefold()
 
 
 def removable_key(key: Key) -> tuple[tuple[str, str] | None, str]:

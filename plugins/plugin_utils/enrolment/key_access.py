@@ -19,7 +19,13 @@ from .errors import EnrolmentError
 SYSTEM = "S-1-5-18"
 ADMINISTRATORS = "S-1-5-32-544"
 
+_STAND_INS = ("S-1-3-0", "S-1-3-1")
+"""CREATOR OWNER and CREATOR GROUP: placeholders (MS-DTYP 2.4.2.4), for which a new object gets its owner and its group
+(2.5.3.4). No account has them, so that such an entry gives nobody anything; fresh keys of CNG were seen with one.
+"""
+
 _STEP = "access to the private key"
+_READERS = "the option 'readers'"
 _REMEDY = "Name the accounts that are to use the key as SIDs in the option 'readers' (S-1-5-20 is NETWORK SERVICE)."
 
 _FULL, _READ, _WRITE, _EXECUTE = 0x1F01FF, 0x120089, 0x120116, 0x1200A0
@@ -154,8 +160,16 @@ def parse_access(sddl: str) -> KeyAccess:
 
 
 def taken_over(access: KeyAccess) -> str:
-    """The list for the file of the new key, as SDDL: the same entries, and none that the directory hands down."""
-    return "D:PAI" + "".join(f"({entry.type};;{entry.rights};;;{entry.sid})" for entry in access.entries)
+    """The list for the file of the new key, as SDDL: the same entries, and none that the directory hands down.
+
+    Entries for CREATOR OWNER and CREATOR GROUP are left out: the creator of the new key is another, and gets nothing by
+    them.
+    """
+    return "D:PAI" + "".join(
+        f"({entry.type};;{entry.rights};;;{entry.sid})"
+        for entry in access.entries
+        if _resolved(entry.sid) not in _STAND_INS
+    )
 
 
 def for_readers(sids: Sequence[str]) -> str:
@@ -272,15 +286,15 @@ def _reads(access: KeyAccess, sid: str) -> bool:
 def _checked_reader(text: str) -> str:
     sid = text.strip()
     if not _SID.fullmatch(sid) or any(int(part) > _MOST_RIGHTS for part in sid.split("-")[3:]):
-        raise EnrolmentError(f"{text!a} is no SID.", place=_STEP, remedy=f"Correct the option 'readers'. {_REMEDY}")
+        raise EnrolmentError(f"{text!a} is no SID.", place=_READERS, remedy="Give the whole SID, such as S-1-5-20.")
     domain = _DOMAIN_SID.fullmatch(sid)
     in_domain = _EVERYBODY_IN_DOMAIN.get(domain[1]) if domain else None
     if in_domain or sid in _EVERYBODY:
         raise EnrolmentError(
             f"{sid} ({in_domain or _NAMES[sid]}) stands for everybody or nearly so, and a private key is not for them.",
-            place=_STEP,
-            remedy="Name the accounts of the services alone in the option 'readers', such as S-1-5-20 (NETWORK SERVICE)"
-            " or the groups that the product made.",
+            place=_READERS,
+            remedy="Name the accounts of the services alone, such as S-1-5-20 (NETWORK SERVICE) or the groups that the"
+            " product made.",
         )
     return sid
 

@@ -211,7 +211,9 @@ def check_new_password(password: str) -> None:
     """
     if not password:
         raise EnrolmentError(
-            "The password of the new PFX is empty.", place="the new PFX", remedy="Give one that is not empty."
+            "The password of the new PFX is empty, and would protect the key from nobody.",
+            place="the new PFX",
+            remedy="Give another one (option 'new_password').",
         )
     if not usable(password):
         raise EnrolmentError(

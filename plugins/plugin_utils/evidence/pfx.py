@@ -169,7 +169,8 @@ def contents_of(data: bytes, origin: str, password: str | None) -> Contents:
     if not payloads:
         contents.problem(
             f"The {len(data)} bytes are not a PFX file (PKCS #12).",
-            "Give the file that certutil -exportPFX or the export wizard wrote.",
+            "Give the file that certutil -exportPFX or the export wizard wrote; openssl pkcs12 -export makes one of PEM"
+            " files.",
         )
     elif not (contents.keys or contents.certificates or contents.problems):
         contents.problem("The PFX file holds no key and no certificate.", _EXPORT_AGAIN)

@@ -169,5 +169,6 @@ def read_answer(completed: Completed, name: str) -> Answer:
         except ValueError as exc:
             raise HostError(f"The answer of {name} is damaged in its part {key!r}.", remedy="Run it again.") from exc
     if completed.stderr.strip():
-        said.append(Completed(completed.exit_code, b"", completed.stderr).complaint)
+        # An empty line ends the last value of reg.exe, whose lines a console may have wrapped; psrp cuts off reg's own.
+        said += ["", Completed(completed.exit_code, b"", completed.stderr).complaint]
     return Answer(told, codes, "\n".join(said))

@@ -50,6 +50,8 @@ class PfxKey(NamedTuple):
     machine_keyset: bool
     usage: int | None
     """The first octet of the key usage attribute (2.5.29.15)."""
+    container: str | None = None
+    """The friendly name of the key bag, where Windows writes the name of the container."""
 
 
 class PfxCertificate(NamedTuple):
@@ -198,7 +200,8 @@ def _take(found: PfxContent, bag: _Node, password: str, aes: bool) -> None:
         raise NoPfx("a key of another kind")
     usage = held.get(_KEY_USAGE)
     first = usage[0].content[1] if usage and len(usage[0].content) > 1 else None
-    found.keys.append(PfxKey(key, _text(held.get(_PROVIDER)), _MACHINE_KEYSET in held, first))
+    provider, container = _text(held.get(_PROVIDER)), _text(held.get(_FRIENDLY_NAME))
+    found.keys.append(PfxKey(key, provider, _MACHINE_KEYSET in held, first, container))
 
 
 def _text(values: list[_Node] | None) -> str | None:

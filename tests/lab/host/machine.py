@@ -17,7 +17,7 @@ from ..lync.role import LOCAL_GROUPS, LyncRole
 from ..pki import Issued
 from .access import READ_DATA, parse
 from .events import Event
-from .keys import KeyContainer, KeyContainers
+from .keys import RSA_SCHANNEL, SOFTWARE_KSP, KeyContainer, KeyContainers
 from .store import CRYPT_MACHINE_KEYSET, KeyReference, StoredCertificate
 
 OEM_CODE_PAGES = {"en": "cp437", "de": "cp850", "fr": "cp850", "es": "cp850", "ja": "cp932", "zh": "cp936"}
@@ -110,6 +110,9 @@ class Machine:
     """A fault, nothing that Windows is known to do: ``certutil -importPFX`` puts every key into this provider."""
     repair_ignores_key: bool = False
     """A fault, nothing that Windows is known to do: ``certutil -repairstore`` passes over property 2 of its file."""
+    ksp_reaches_legacy: bool = False
+    """A fault, nothing that Windows is known to do: the Software KSP finds containers of CSPs, too, where it has none
+    of that name."""
 
     def __post_init__(self) -> None:
         for certificates in self.stores.values():
@@ -136,6 +139,13 @@ class Machine:
     def container_of(self, key: KeyReference | None) -> KeyContainer | None:
         """The container that a certificate's key is in, None when it is gone."""
         return self.containers.find(key.provider, key.container) if key else None
+
+    def container_named(self, provider: str, name: str) -> KeyContainer | None:
+        """The container that a provider opens by its name."""
+        found = self.containers.find(provider, name)
+        if found is None and self.ksp_reaches_legacy and provider.casefold() == SOFTWARE_KSP.casefold():
+            return self.containers.find(RSA_SCHANNEL, name)
+        return found
 
     @property
     def fqdn(self) -> str:

@@ -204,7 +204,7 @@ def opened(session: Session, provider: str, name: str, *, machine: bool) -> KeyC
         NotSimulated: the provider is no KSP that the lab knows.
     """
     known = find_provider(session.machine, provider)
-    held = session.machine.containers.find(provider, name)
+    held = session.machine.container_named(provider, name)
     if provider.casefold() == PASSPORT_KSP.casefold() or (known and known.kind) or (known is None and held is None):
         raise NotSimulated(f"CngKey.Open with the provider {provider}")
     if provider.casefold() in (smart_card.casefold() for smart_card in SMART_CARD_PROVIDERS):

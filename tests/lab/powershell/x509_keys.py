@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives import hashes
@@ -169,7 +168,7 @@ def stored(session: Session, keys: Sequence[PfxKey], flags: set[str]) -> Mapping
             raise NotSimulated(f"a PFX that names the provider {key.provider}")
         if provider.kind and not isinstance(key.key, rsa.RSAPrivateKey):
             raise NotSimulated("a key other than RSA for a CSP")
-        name, spec = f"{{{str(uuid.uuid4()).upper()}}}", _key_spec(provider, key.usage)
+        name, spec = machine.containers.name_for(provider.name, key.container), _key_spec(provider, key.usage)
         container = KeyContainer(provider.name, name, key.key, spec, "exportable" in flags, machine=True)
         machine.containers.add(container)
         found[container.public_key] = KeyReference(

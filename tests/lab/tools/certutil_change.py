@@ -98,10 +98,10 @@ def delkey(call: CertutilCall) -> Result:
     if not call.administrator:
         raise CertutilFault(hresult.ACCESS_DENIED)
     name = call.operands[0]
-    held = call.machine.containers.find(provider, name)
+    held = call.machine.container_named(provider, name)
     if held is None or not held.machine:
         raise CertutilFault(hresult.NTE_BAD_KEYSET)
-    call.machine.containers.remove(provider, name)
+    call.machine.containers.remove(held.provider, name)
     return done(call, f"  {held.name}\n")
 
 

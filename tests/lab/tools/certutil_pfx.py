@@ -8,14 +8,15 @@ Form of the calls and modifiers: reference of certutil. Outputs and codes: trans
 glueckkanja-pki/TPMImport). What the provider, the key specification and the encryption of a file lead to:
 PFXImportCertStore. That ``-csp`` overrides the provider of the file: Microsoft's instructions for Dynamics 365.
 
-Unverified: the name of the new container (here a GUID, as for imports by .NET), how two operands are told apart, the
-lines for chain certificates and the stores that these go to, the order of the checks, and what ``-f`` leaves of a
-certificate that is in the store already: the lab keeps nothing but what the file holds.
+Unverified: the name of the new container (here as PFXImportCertStore chooses it; after an import with ``-csp`` into the
+KSP of a vendor a published session shows the name with a GUID behind it), that ``-f`` overwrites a container of that
+name, how two operands are told apart, the lines for chain certificates and the stores that these go to, the order of
+the checks, and what ``-f`` leaves of a certificate that is in the store already: the lab keeps nothing but what the
+file holds.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -134,7 +135,7 @@ def _container(call: CertutilCall, key: PfxKey, modifiers: Mapping[str, str]) ->
         other = find_provider(call.machine, call.machine.importing_provider)
         provider = other or Provider(call.machine.importing_provider)
     spec = (wanted or _key_spec(key.usage)) if provider.kind else 0
-    name = f"{{{str(uuid.uuid4()).upper()}}}"
+    name = call.machine.containers.name_for(provider.name, key.container, overwrite="f" in call.options)
     return KeyContainer(provider.name, name, key.key, spec, exportable, machine=True)
 
 

@@ -88,6 +88,7 @@ def test_a_software_key_moves_into_the_provider_that_lync_can_use(holder):
     assert the(machine).friendly_name == "Lync pool"
     assert result["before"]["thumbprint"] == result["after"]["thumbprint"] == before.issued.thumbprint
     assert result["former_key"] == {"provider": before.key.provider, "container": before.key.container, "state": "kept"}
+    assert ["restarted" in warning for warning in result["warnings"]] == [True]
     assert leftovers(machine) == ["store KeyProviderFormer"]
 
 
@@ -97,7 +98,7 @@ def test_the_second_run_changes_nothing():
     host = LabHost(machine)
     again = run(host)
     assert not again["changed"]
-    assert again["diff"] == []
+    assert (again["diff"], again["warnings"]) == ([], [])
     assert again["former_key"]["state"] == "kept"
     assert len(host.scripts) == 2
 
@@ -141,6 +142,18 @@ def test_the_way_back_makes_a_key_of_cng_when_none_was_kept():
     assert leftovers(machine) == []
 
 
+def test_there_is_no_way_back_while_lync_uses_the_certificate():
+    machine = machine_with(entry("schannel", assigned=["Default"]), lync={"version": 2013}, **MODERN)
+    for check in (True, False):
+        with pytest.raises(
+            EnrolmentError, match=f"into CNG while Lync .* {thumbprint_of(machine)} for Default"
+        ) as caught:
+            run(LabHost(machine), provider=KSP, check=check)
+        assert (caught.value.place, "Assign another" in caught.value.remedy) == ("conversion of the key", True)
+    assert works(machine, SCHANNEL)
+    assert leftovers(machine) == []
+
+
 def test_a_key_of_cng_that_cannot_be_proven_is_given_up():
     machine = machine_with(entry("schannel"))
     with pytest.raises(EnrolmentError, match="removed") as caught:
@@ -160,6 +173,8 @@ def test_check_mode_looks_only():
     assert result["after"]["verdict"]["status"] != "unsuitable"
     assert result["former_key"]["state"] == "kept"
     assert result["key_access"]["before"]
+    assert "container: (Windows chooses its name)\n" in result["diff"][0]["after"]
+    assert result["warnings"] == []
     assert works(machine, KSP)
     assert leftovers(machine) == []
     assert not [script for script in host.scripts if "-importPFX" in script]
@@ -249,14 +264,14 @@ def access_of(machine: Machine) -> str:
 
 def test_those_who_could_use_the_key_can_use_it_again():
     machine = machine_with(entry(key={"access": ACCESS}))
-    others = {held.name: held.access for held in machine.containers}
+    others = {(held.provider, held.name): held.access for held in machine.containers}
     result = run(LabHost(machine))
     container = machine.container_of(the(machine).key)
     for sid in ("S-1-5-18", "S-1-5-32-544", NETWORK_SERVICE, "S-1-5-21-1-2-3-1105"):
         assert machine.may_use(container, sid), sid
     assert not machine.may_use(container, "S-1-5-21-1-2-3-1106")
     assert {one["sid"] for one in result["key_access"]["after"]} >= {NETWORK_SERVICE, "S-1-5-21-1-2-3-1105"}
-    assert {held.name: held.access for held in machine.containers if held.name in others} == others
+    assert {(held.provider, held.name): held.access for held in machine.containers}.items() >= others.items()
 
 
 def test_named_readers_take_the_place_of_those_who_could():
@@ -269,7 +284,7 @@ def test_named_readers_take_the_place_of_those_who_could():
 
 def test_a_reader_that_the_host_does_not_know():
     machine = machine_with(entry())
-    with pytest.raises(EnrolmentError, match="does not know the account NO SUCH GROUP"):
+    with pytest.raises(EnrolmentError, match='does not know the account "NO SUCH GROUP"'):
         run(LabHost(machine), readers=("NO SUCH GROUP",))
     assert works(machine, KSP)
     assert leftovers(machine) == []
@@ -316,10 +331,82 @@ def test_a_key_that_another_certificate_uses_is_kept():
         "key": {"holder": "cng", "container": "shared", "missing": True},
     }
     machine = machine_with(first, second)
+    planned = run(LabHost(machine), check=True, retire_source_key=True)
+    result = run(LabHost(machine), retire_source_key=True)
+    assert planned["former_key"] == result["former_key"]
+    assert result["former_key"]["state"] == "kept"
+    [warning] = planned["warnings"]
+    assert f"of {thumbprint_of(machine)} on {NAME}" in warning
+    assert "also the key of" in warning
+    assert warning in result["warnings"]
+    again = run(LabHost(machine), check=True, retire_source_key=True)
+    assert (again["changed"], again["former_key"], again["warnings"]) == (False, result["former_key"], [warning])
+    assert machine.containers.find(KSP, "shared") is not None
+
+
+# Names of containers: an import takes the name of the exported key's container when the provider has none of that name
+
+
+@pytest.mark.parametrize("holder", ["strong", "enhanced", "aes", "base"])
+@pytest.mark.parametrize("later", [False, True])
+def test_retiring_a_key_of_a_provider_that_shares_its_containers_leaves_the_new_one(holder, later):
+    machine = machine_with(entry(holder))
+    if later:
+        run(LabHost(machine))
+    result = run(LabHost(machine), retire_source_key=True)
+    assert works(machine, SCHANNEL)
+    assert result["former_key"]["state"] == "retired"
+    assert len(list(machine.containers)) == 1
+    assert leftovers(machine) == []
+
+
+@pytest.mark.parametrize("holder", ["cng", "strong"])
+def test_giving_up_leaves_a_key_that_works(holder):
+    machine = machine_with(entry(holder))
+    before = the(machine)
+    machine.repair_ignores_key = True
+    with pytest.raises(EnrolmentError, match="The certificate uses its former key as before"):
+        run(LabHost(machine))
+    assert the(machine) == before
+    assert works(machine, before.key.provider)
+    assert leftovers(machine) == []
+
+
+def test_a_container_of_another_certificate_with_the_same_name_is_not_overwritten():
+    other = {"id": "other", "friendly_name": "other", "key": {"holder": "enhanced", "container": "lync"}}
+    machine = machine_with(entry(key={"container": "lync"}), other)
+    held = machine.containers.find(STRONG, "lync")
+    run(LabHost(machine), retire_source_key=True)
+    assert works(machine, SCHANNEL)
+    assert machine.containers.find(STRONG, "lync") == held
+    assert machine.containers.find(KSP, "lync") is None
+
+
+def test_a_container_that_a_certificate_of_another_provider_uses_is_kept():
+    """One container may be named through any of Microsoft's RSA providers."""
+    first = entry("strong", key={"container": "lync"})
+    second = {
+        "id": "other",
+        "friendly_name": "other",
+        "key": {"holder": "enhanced", "container": "lync", "missing": True},
+    }
+    machine = machine_with(first, second)
     result = run(LabHost(machine), retire_source_key=True)
     assert result["former_key"]["state"] == "kept"
-    assert any("also the key of" in warning for warning in result["warnings"])
-    assert machine.containers.find(KSP, "shared") is not None
+    assert machine.containers.find(STRONG, "lync") is not None
+
+
+def test_a_former_key_that_is_gone_takes_nothing_with_it():
+    """A run that was cut between the container and its record, where a KSP reaches containers of legacy providers."""
+    machine = machine_with(entry(key={"container": "lync"}))
+    machine.ksp_reaches_legacy = True
+    run(LabHost(machine))
+    assert the(machine).key.container == "lync"
+    machine.containers.remove(KSP, "lync")
+    result = run(LabHost(machine), retire_source_key=True)
+    assert works(machine, SCHANNEL)
+    assert result["former_key"]["state"] == "retired"
+    assert leftovers(machine) == []
 
 
 def commands(**values: Any) -> int:

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.holdings import read_holdings
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.holdings import read_holdings, stores_of
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.connection import Completed, HostError
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.host.courier import read_answer
 from installed_host import AT, IDENTITY, FakeHost, Held, csr_of, issued, key_in
+from lab.formats.serialized import reg_query
 
 
 class Partial(FakeHost):
@@ -42,3 +44,15 @@ def test_a_script_that_ended_early_tells_nothing(last):
         read_holdings(waiting(Partial, last=last), "fe01")
     assert "Blob" not in caught.value.message
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("end", ["\r\n\r\n", "\r\n", ""])
+def test_a_complaint_of_reg_is_no_part_of_the_last_certificate(end):
+    """Over psrp comes what was printed without the empty lines that end it, and the complaint by itself."""
+    held = Held(issued(), key_in(), "Pool")
+    printed = "keyprovider exitmy 0\r\nkeyprovider exitrequest 1\r\n" + reg_query({held.thumbprint: held.blob}, "Aside")
+    complaint = b"reg.exe : ERROR: The system was unable to find the specified registry key or value."
+    host = FakeHost()
+    found = stores_of(host, "fe01", read_answer(Completed(0, (printed.rstrip() + end).encode(), complaint), "fe01"))
+    assert [one.thumbprint for one in found.aside] == [held.thumbprint]
+    assert not found.problems

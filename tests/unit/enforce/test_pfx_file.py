@@ -125,8 +125,12 @@ def test_the_result_tells_before_and_after(given: Path, dest: Path):
     assert (difference["before_header"], difference["after_header"]) == (str(given), str(dest))
     assert difference["before"].splitlines()[:2] == [f"provider: {SOFTWARE_KSP}", "machine_keyset: False"]
     assert difference["after"].splitlines() == [
-        f"provider: {SCHANNEL}", "machine_keyset: True", "encryption: tripledes-sha1", "mode: 0600",
-    ]  # fmt: skip
+        f"provider: {SCHANNEL}",
+        "machine_keyset: True",
+        "encryption: tripledes-sha1",
+        "friendly_name: Lync",
+        "mode: 0600",
+    ]
 
 
 def test_check_mode_tells_the_same_and_writes_nothing(given: Path, dest: Path):
@@ -154,8 +158,21 @@ def test_check_mode_tells_the_same_and_writes_nothing(given: Path, dest: Path):
 def test_each_difference_is_a_change(given: Path, dest: Path, first: dict[str, Any], second: dict[str, Any]):
     assert convert(given, dest=dest, **first)["changed"] is True
     assert convert(given, dest=dest, **first)["changed"] is False
-    assert convert(given, dest=dest, **second)["changed"] is True
+    result = convert(given, dest=dest, **second)
+    assert result["changed"] is True
+    assert result["diff"][0]["before"] != result["diff"][0]["after"]
     assert convert(given, dest=dest, **second)["changed"] is False
+
+
+@pytest.mark.parametrize("first", [{"new_password": NEW_PASSWORD}, {"friendly_name": "Edge"}])
+def test_the_diff_of_a_file_in_place_shows_what_else_changes(given: Path, first: dict[str, Any]):
+    convert(given, dest=given)
+    [difference] = convert(given, dest=given, **first)["diff"]
+    changed = {*difference["after"].splitlines()} - {*difference["before"].splitlines()}
+    assert changed == {"password: (the new)" if "new_password" in first else "friendly_name: Edge"}
+    assert PASSWORD not in difference["before"] + difference["after"]
+    [difference] = convert(given, dest=given, mode=0o640, **first)["diff"]
+    assert {*difference["after"].splitlines()} - {*difference["before"].splitlines()} == {"mode: 0640"}
 
 
 @pytest.mark.parametrize(
@@ -235,8 +252,9 @@ def test_permissions_are_set_without_rewriting(given: Path, dest: Path):
     before = dest.read_bytes()
     result = convert(given, dest=dest, mode=0o640)
     assert result["changed"] is True
-    assert "mode: 0600" in result["diff"][0]["before"]
-    assert "mode: 0640" in result["diff"][0]["after"]
+    [difference] = result["diff"]
+    assert (difference["before_header"], difference["after_header"]) == (str(dest), str(dest))
+    assert difference["before"].replace("mode: 0600", "mode: 0640") == difference["after"]
     assert stat.S_IMODE(dest.stat().st_mode) == 0o640
     assert dest.read_bytes() == before
 
@@ -362,7 +380,7 @@ def test_an_empty_password_needs_a_new_one(tmp_path: Path, dest: Path):
     given.write_bytes(cng_file(password=""))
     with pytest.raises(EnrolmentError, match="empty") as error:
         convert(given, dest=dest, password="")
-    assert "not empty" in error.value.remedy
+    assert "'new_password'" in error.value.remedy
     assert convert(given, dest=dest, password="", new_password=NEW_PASSWORD)["changed"] is True
     assert provider_in(dest.read_bytes(), NEW_PASSWORD) == (SCHANNEL, True)
 

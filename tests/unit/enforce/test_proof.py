@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import base64
+from types import SimpleNamespace
 
 import pytest
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce import proof
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.holdings import read_holdings
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.proof import prove
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enrolment.wish import EnrolmentError
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
 from installed_host import KSP, SCHANNEL, FakeHost, Held, cng, failing, issued, key_in, stopping
 
 
@@ -60,6 +64,56 @@ def test_a_signature_made_before_is_no_proof():
     host = holding()
     host.faults["sign"] = lambda fake, script, data: fake._sign(script, b"something else")
     assert "does not belong" in refused(host).message
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda signature: signature[:-1] + bytes([signature[-1] ^ 1]),
+        lambda signature: signature[:-1],
+        lambda signature: b"\0" + signature,
+        lambda signature: signature + b"\0",
+        lambda signature: b"\xff" * len(signature),
+        lambda signature: bytes(len(signature)),
+    ],
+    ids=["another", "short", "zero before", "zero behind", "above the modulus", "zero"],
+)
+def test_a_signature_that_is_not_exactly_one_is_no_proof(spoilt):
+    host = holding()
+
+    def sign(fake, script, data):
+        whole = fake._sign(script, data)
+        [text] = [line.split()[2] for line in whole.splitlines() if line.startswith("keyprovider signature")]
+        return whole.replace(text, base64.b64encode(spoilt(base64.b64decode(text))).decode())
+
+    host.faults["sign"] = sign
+    assert "does not verify" in refused(host).message
+
+
+class Strict(rsa.RSAPublicKey):
+    """A key of a library that verifies nothing with SHA-1."""
+
+    def __init__(self, key):
+        self._key = key
+
+    def recover_data_from_signature(self, signature, padding, algorithm):
+        assert algorithm is None
+        return self._key.recover_data_from_signature(signature, padding, algorithm)
+
+    def verify(self, *given):
+        raise UnsupportedAlgorithm("sha1 is not supported by this backend for RSA signing.")
+
+
+Strict.__abstractmethods__ = frozenset()
+
+
+def test_a_library_that_refuses_sha_1_is_not_asked(monkeypatch):
+    load = proof.x509.load_der_x509_certificate
+    strict = SimpleNamespace(
+        load_der_x509_certificate=lambda der: SimpleNamespace(public_key=lambda: Strict(load(der).public_key()))
+    )
+    monkeypatch.setattr(proof, "x509", strict)
+    assert proven(holding()).provider == SCHANNEL
 
 
 def test_a_key_of_another_algorithm_is_no_proof():

@@ -278,6 +278,8 @@ class Converted(FakeHost):
         return output
 
     def _delete_key(self, script, data):
+        for variable, value in re.findall(r"^(\$[vc])=('[^']+')$", script, re.MULTILINE):
+            script = script.replace(f" {variable} ", f" {value} ").replace(f" {variable}\n", f" {value}\n")
         output = FakeHost._delkey(self, script, data)
         self.done.append(re.findall(r"'-delkey' '([^']+)'", script)[0])
         return output if "exitkeya" not in script else output.replace("exitkey ", "exitkeya ")

@@ -121,7 +121,7 @@ def test_a_reference_is_written_as_certutil_documents_it():
         '_continue_ = "Container={7A3B0001-0000-4000-8000-000000000001}&"',
         '_continue_ = "Provider=Microsoft RSA SChannel Cryptographic Provider&"',
         '_continue_ = "ProviderType=12&"',
-        '_continue_ = "Flags=32&"',
+        '_continue_ = "Flags=0x20&"',
         '_continue_ = "KeySpec=1"',
     ]
 
@@ -136,3 +136,7 @@ def test_containers_are_compared_in_any_case():
     assert same_container(CNG, replace(CNG, container="TE-1", provider=KSP.lower()))
     assert not same_container(CNG, replace(CNG, container="te-2"))
     assert not same_container(CNG, replace(CNG, provider=SCHANNEL))
+    strong = Key("csp", "Microsoft Strong Cryptographic Provider", 1, 1, container="te-1", flags=32)
+    assert same_container(strong, replace(strong, provider=SCHANNEL, provider_type=12))
+    assert not same_container(strong, replace(strong, provider="Microsoft Base Smart Card Crypto Provider"))
+    assert not same_container(strong, replace(strong, provider="Fabrikam Provider"))

@@ -152,7 +152,7 @@ def test_a_key_of_another_legacy_provider_is_moved_when_its_warning_counts():
     [
         ({"provider": TPM}, "The key of A cannot be moved into Microsoft RSA SChannel Cryptographic Provider. "),
         ({"flags": 0}, "belongs to a user"),
-        ({"algorithm": "EC"}, "Its key is of EC"),
+        ({"algorithm": "EC"}, "It is no RSA key (EC)"),
         ({"archived": True}, "It is archived"),
         ({"days": (-400, -3)}, "a conversion keeps the certificate as it is: validity: "),
         ({"cdp": ()}, "a conversion keeps the certificate as it is: crl_distribution_point: "),

@@ -70,8 +70,37 @@ def _key(machine: Machine) -> KeyContainer:
     return container
 
 
+def _names(machine: Machine) -> list[tuple[str, str]]:
+    return sorted((held.provider, held.name) for held in machine.containers)
+
+
 def _code(result: Result) -> int:
     return result.exit_code & 0xFFFFFFFF
+
+
+class TestNameOfTheContainer:
+    """What PFXImportCertStore was measured to do with the friendly name of the key bag."""
+
+    def test_the_name_in_the_file_when_it_is_free(self) -> None:
+        machine = _machine()
+        machine.containers.add(KeyContainer(SOFTWARE, "lync", ISSUED.key, 0))
+        _import(machine, "-csp", SCHANNEL, data=_pfx(container="lync"))
+        assert _names(machine) == [(SCHANNEL, "lync"), (SOFTWARE, "lync")]
+
+    def test_a_guid_when_any_rsa_csp_has_it(self) -> None:
+        machine = _machine()
+        machine.containers.add(KeyContainer(ENHANCED, "lync", OTHER.key, 1))
+        _import(machine, "-csp", SCHANNEL, data=_pfx(container="lync"))
+        held = machine.containers.find(SCHANNEL, "lync")
+        assert held is not None
+        assert held.key is OTHER.key
+        assert len(_names(machine)) == 2
+
+    def test_force_overwrites_it(self) -> None:
+        machine = _machine()
+        machine.containers.add(KeyContainer(ENHANCED, "lync", OTHER.key, 1))
+        _import(machine, "-f", "-csp", SCHANNEL, data=_pfx(container="lync"))
+        assert _names(machine) == [(SCHANNEL, "lync")]
 
 
 class TestImport:

@@ -212,10 +212,12 @@ class TestPfx:
             True,
             True,
         )
-        assert container.name != "te-good"
+        assert container.name == "te-good"
         (stored,) = target.stores["MY"]
         assert stored.friendly_name == "Friend good"
         assert target.container_of(stored.key) is container
+        _out(self._import("MachineKeySet,PersistKeySet,Exportable"), target, text.encode())
+        assert sorted(held.name[0] for held in target.containers) == ["t", "{"], "a name that is taken gives a GUID"
 
     def _import(self, flags: str) -> str:
         return (
@@ -310,7 +312,7 @@ class TestPfxReader:
         )
         content = read_pfx(data, "p\u00e4ss", aes=True)
         assert content.keys[0].key.public_key() == self.good.issued.key.public_key()
-        assert content.keys[0][1:] == (SCHANNEL, True, None)
+        assert content.keys[0][1:] == (SCHANNEL, True, None, None)
         assert content.certificates == [(self.good.issued.der, "name")]
         with pytest.raises(WrongPassword):
             read_pfx(data, "pass", aes=True)
