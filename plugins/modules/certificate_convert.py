@@ -177,7 +177,9 @@ former_key:
       description: Its container.
       type: str
     state:
-      description: V(kept), V(retired), or V(none) when there is none; in check mode as it would be.
+      description:
+        - V(kept), V(retired), V(shared) when it stays because it is another certificate's as well and this one knows it
+          no more, or V(none) when there is none; in check mode as it would be.
       type: str
 problems:
   description: Entries of the stores that could not be read, each with C(origin), C(place), C(message) and C(remedy).

@@ -258,6 +258,20 @@ superseded:
   returned: success
   type: list
   elements: str
+unfinished:
+  description:
+    - Thumbprints of certificates whose key was moved into O(provider) by a run that broke off before it had tidied up.
+      M(winpki.keyprovider.certificate_convert) finishes that. Looked for unless everything is to be requested.
+  returned: success
+  type: list
+  elements: str
+former_keys:
+  description:
+    - Thumbprints of certificates whose key is in O(provider), and whose former key is still there. Looked for unless
+      everything is to be requested.
+  returned: success
+  type: list
+  elements: str
 problems:
   description: Evidence that could not be read, as M(winpki.keyprovider.certificate_info) tells it.
   returned: success

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from ..enrolment.conversion import (
     Aside,
@@ -83,7 +83,8 @@ class _Run:
     proof: Proof | None = None
     access: dict[str, Any] = field(default_factory=lambda: {"before": None, "after": None})
     warnings: list[str] = field(default_factory=list)
-    retired: list[Key] = field(default_factory=list)
+    left: list[tuple[Key, Literal["retired", "shared", "kept"]]] = field(default_factory=list)
+    """Former keys that it uses and knows no more, with what became of each."""
 
     @property
     def held(self) -> Certificate:
@@ -229,7 +230,7 @@ def _copied(run: _Run) -> Aside:
     """
     staged = [one for one in run.aside if one.store == STAGED]
     if staged:
-        gone = [(one, not same_container(one.key, run.held.key) and _may_go(run, one)) for one in staged]
+        gone = [(one, not same_container(one.key, run.held.key) and _fate(run, one) == "retired") for one in staged]
         run.after = drop(run.host, run.name, run.wish.thumbprint, gone)
     run.after = copy(run.host, run.name, run.held, run.provider, exportable=run.wish.exportable)
     made = next(one for one in run.aside if one.store == STAGED)
@@ -265,17 +266,21 @@ def _proven(run: _Run) -> Proof:
 
 
 def _tidy(run: _Run) -> None:
-    """Remove the record of the key that is in use, and the former key with its record when that is asked for."""
+    """Remove the record of the key that is in use, and the former key with its record when that is asked for.
+
+    A key that is another certificate's as well loses its record alone: the last one that had it takes it away.
+    """
     keys = [(one, False) for one in run.aside if same_container(one.key, run.held.key)]
     if run.wish.retire_source_key:
-        keys += [(one, True) for one in run.others if _may_go(run, one)]
+        fates = [(one, _fate(run, one)) for one in run.others]
+        keys += [(one, fate == "retired") for one, fate in fates if fate != "kept"]
+        run.left += [(one.key, fate) for one, fate in fates if fate != "kept"]
     if keys:
         run.after = drop(run.host, run.name, run.wish.thumbprint, keys)
-        run.retired += [one.key for one, gone in keys if gone]
 
 
-def _may_go(run: _Run, key: Aside) -> bool:
-    """Whether the container of a key may be deleted; a warning tells why not."""
+def _fate(run: _Run, key: Aside) -> Literal["retired", "shared", "kept"]:
+    """What becomes of a key that is not needed any more; a warning tells why it stays."""
     container, note = removable_key(key.key)
     shared = sharers(key.certificate, replace(run.after, my=(*run.after.my, *run.after.aside)))
     if shared:
@@ -284,17 +289,19 @@ def _may_go(run: _Run, key: Aside) -> bool:
             f" because it is or was also the key of {', '.join(other.thumbprint or '?' for other in shared)}."
         )
     run.warnings += [note] if note else []
-    return container is not None and not shared
+    if shared:
+        return "shared"
+    return "retired" if container else "kept"
 
 
 def _former(run: _Run, *, check: bool) -> dict[str, Any]:
     """The key that the certificate used before: what became of it, or would."""
     former = (Aside("My", run.held),) if check and in_provider(run.held.key, run.provider) else run.others
-    if run.retired:
-        key, state = run.retired[0], "retired"
+    if run.left:
+        key, state = run.left[0]
     elif former:
-        gone = check and run.wish.retire_source_key and _may_go(run, former[0])
-        key, state = former[0].key, "retired" if gone else "kept"
+        key = former[0].key
+        state = _fate(run, former[0]) if check and run.wish.retire_source_key else "kept"
     else:
         return {"provider": None, "container": None, "state": "none"}
     return {"provider": key.provider, "container": key.container, "state": state}
@@ -306,7 +313,7 @@ def _result(run: _Run, *, planned: Certificate | None, check: bool) -> dict[str,
     became = planned or run.held
     others: Sequence[Certificate] = [one for one in run.after.my if one.thumbprint != thumbprint]
     former = _former(run, check=check)
-    would_retire = check and former["state"] == "retired"
+    would_retire = check and former["state"] in ("retired", "shared")
     leftover = {(one.store, one.key.container) for one in aside_of(run.before, thumbprint)}
     moved = text_of(was) != text_of(became)
     dropped = not check and leftover != {(one.store, one.key.container) for one in run.aside}

@@ -39,8 +39,9 @@ MACHINE_KEYS = "Microsoft\\Crypto\\RSA\\MachineKeys"
 CNG_KEYS = "Microsoft\\Crypto\\Keys"
 """Where the Microsoft Software Key Storage Provider keeps them ("Key Storage and Retrieval", CNG)."""
 
-QUERY_ASIDE = "".join(f"{query_statement(store)}\n" for store in ASIDE)
-"""Prints the two stores; reg.exe ends with 1 for one that does not exist, as it should."""
+QUERY_ASIDE = "".join(f"{query_statement(store)}\n" for store in ASIDE) + "'keyprovider exitaside 0'\n"
+"""Prints the two stores, then ``exitaside``, without which some of it may be missing; reg.exe ends with 1 for a store
+that does not exist, as it should."""
 
 DIRECTORY = f"$d=[IO.Path]::Combine({KEPT},'conversion')\n"
 

@@ -134,7 +134,10 @@ def copy(host: WindowsHost, name: str, certificate: Certificate, provider: str, 
     password = secrets.token_hex(_PASSWORD_BYTES).encode()
     unknown = f"Whether the key was copied is not known. {_FORMER_WORKS}"
     answer = run(host, name, f"{script}\n{QUERY_STORES}{QUERY_ASIDE}", password, unknown)
-    after = stores_of(host, name, answer)
+    try:
+        after = stores_of(host, name, answer, aside=True)
+    except HostError as exc:
+        raise type(exc)(f"{exc.message} {unknown}", place=exc.place, remedy=exc.remedy) from exc
     copies = [one for one in aside_of(after, thumbprint) if one.store == STAGED]
     code = answer.codes.get("exitimport")
     if copies and code is not None:
@@ -258,7 +261,7 @@ def drop(host: WindowsHost, name: str, thumbprint: str, keys: Sequence[tuple[Asi
     given = [(one.store, (one.key.provider or "", one.key.container or "") if gone else None) for one, gone in keys]
     script = f"{drop_keys(thumbprint, given)}\n{QUERY_STORES}{QUERY_ASIDE}"
     answer = run(host, name, script, None, "Whether keys that are not needed any more were removed is not known")
-    after = stores_of(host, name, answer)
+    after = stores_of(host, name, answer, aside=True)
     left = [one for one in aside_of(after, thumbprint) if any(one.store == each.store for each, _gone in keys)]
     if answer.error or left:
         kept = ", ".join(f"{one.key.container} of {one.key.provider}" for one in left) or "none"

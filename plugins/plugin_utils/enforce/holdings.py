@@ -90,17 +90,23 @@ def read_holdings(host: WindowsHost, name: str, aside: str = "") -> Holdings:
     return replace(stores, saved=_saved(answer, name), clock=_clock(answer))
 
 
-def stores_of(host: WindowsHost, name: str, answer: Answer) -> Holdings:
+def stores_of(host: WindowsHost, name: str, answer: Answer, *, aside: bool = False) -> Holdings:
     """The stores My and REQUEST as :data:`QUERY_STORES` printed them.
 
     REQUEST is empty when it cannot be read: reg.exe ends with 1 for a key that does not exist, as that of a host that
     never made a request, and My, which has the same permissions, could be read.
 
+    Args:
+        host: the host.
+        name: its name, for messages and as the origin of the records.
+        answer: what the script printed.
+        aside: whether further stores were printed behind them, with ``exitaside`` as the last line.
+
     Raises:
-        HostError: My cannot be read.
+        HostError: My cannot be read, or something is missing.
     """
     code = answer.codes.get("exitmy")
-    if code is None or "exitrequest" not in answer.codes:
+    if code is None or "exitrequest" not in answer.codes or (aside and "exitaside" not in answer.codes):
         raise _broken_off(name, answer)
     check_answer(host, "My", Completed(code, answer.said.encode(), b""))
     reading = read_reg_query(answer.said, name) if "HKEY_LOCAL_MACHINE\\" in answer.said else Reading()

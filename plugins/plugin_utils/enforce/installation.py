@@ -233,7 +233,7 @@ def set_properties(host: WindowsHost, name: str, thumbprint: str, inf: bytes, as
         name: the host's name, for messages.
         thumbprint: the certificate.
         inf: the properties.
-        aside: statements that print further stores.
+        aside: statements that print further stores, and ``exitaside`` at their end.
 
     Returns:
         what was read back, and what to say when it is not as expected.
@@ -248,7 +248,7 @@ def set_properties(host: WindowsHost, name: str, thumbprint: str, inf: bytes, as
         raise interrupted(name, answer, _PROPERTIES, "The certificate itself is installed.")
     meaning, remedy = explain(code) if code else ("", "")
     return (
-        stores_of(host, name, answer),
+        stores_of(host, name, answer, aside=bool(aside)),
         f"certutil ended with {shown_code(code)}. {meaning} {words_of(answer) if code else ''} {remedy}".strip(),
     )
 

@@ -18,6 +18,8 @@ from ..host.connection import HostError, WindowsHost
 from ..profiles.judge import judge_all
 from ..profiles.model import Profile
 from ..profiles.verdict import Verdict
+from .conversion_scripts import FORMER, QUERY_ASIDE, STAGED
+from .holdings import read_holdings, store_of
 
 _STEPS = {
     "satisfied": "nothing to do.",
@@ -37,7 +39,7 @@ _OR_CONVERT = (
 def plan_host(
     host: WindowsHost, name: str, terms: Terms, profile: Profile, peers: Peers, *, at: datetime
 ) -> dict[str, Any]:
-    """The result of ``lync_certificate_plan``. One command on the host.
+    """The result of ``lync_certificate_plan``. One command on the host, two when a conversion is thought of.
 
     Args:
         host: the Lync server.
@@ -80,10 +82,13 @@ def plan_host(
     planned = [repaired(need, held, terms, at=at) for need in plan_needs(held, terms, at=at)]
     needs = [resolved(need, name, peers, store, unfit) for need in planned]
     old = superseded(held, needs, in_use_elsewhere(name, peers), terms, at=at)
+    staged, former = _moved_before(host, name, held, terms)
     return {
         "lync": seen.lync,
         "needs": [need.as_dict() for need in needs],
         "superseded": list(old),
+        "unfinished": staged,
+        "former_keys": former,
         "problems": [problem.as_dict() for problem in seen.problems],
         "lines": _lines(needs, held, old),
     }
@@ -99,6 +104,23 @@ def _converted(seen: Observed, terms: Terms, profile: Profile, at: datetime) -> 
     key = target_key(checked_target(terms.provider))
     moved = [replace(certificate, key=key) for certificate in seen.certificates]
     return judge_all(moved, profile, at=at, assignments=seen.usages)
+
+
+def _moved_before(host: WindowsHost, name: str, held: Sequence[Held], terms: Terms) -> tuple[list[str], list[str]]:
+    """The certificates whose key is in the wished provider by a conversion that a cut left unfinished, and those whose
+    former key is still there. Looked for when a conversion is thought of.
+
+    Raises:
+        HostError: the host could not be read.
+    """
+    if not terms.converts:
+        return [], []
+    there = {one.certificate.thumbprint for one in held if has_key_in(one.certificate, terms.provider)}
+    recorded: dict[str, set[str]] = {STAGED.casefold(): set(), FORMER.casefold(): set()}
+    for one in read_holdings(host, name, QUERY_ASIDE).aside:
+        if one.thumbprint and one.thumbprint in there:
+            recorded.setdefault(store_of(one), set()).add(one.thumbprint)
+    return sorted(recorded[STAGED.casefold()]), sorted(recorded[FORMER.casefold()])
 
 
 def _lines(needs: Sequence[Need], held: Sequence[Held], old: Sequence[str]) -> list[str]:

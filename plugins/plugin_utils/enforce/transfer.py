@@ -127,7 +127,7 @@ def checked_pfx(text: str) -> bytes:
         return base64.b64decode("".join(text.split()), validate=True)
     except ValueError as exc:
         raise EnrolmentError(
-            "The value is not base64.",
+            "The PFX is not base64.",
             place=_PFX,
             remedy="Give what the file holds, in base64, and not its name: read it with ansible.builtin.slurp on the"
             " controller, or keep it as base64.",

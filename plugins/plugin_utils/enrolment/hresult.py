@@ -221,8 +221,8 @@ _TABLE: dict[int, _Entry] = {
     0x80092002: _Entry("CRYPT_E_BAD_ENCODE", "A file is not what it should be, or it is damaged.", _FILE),
     0x80092004: _Entry(
         "CRYPT_E_NOT_FOUND",
-        "What was looked for is not there: for an answer of a CA, a pending request on this host with its key; for a"
-        " certificate of a store, the certificate or its key.",
+        "What was looked for is not there. No pending request on this host has the key, where an answer of a CA was to"
+        " be installed; elsewhere a certificate is not there, or its key.",
         "Install an answer on the host that made the request, and with the key that made it. Look at a certificate and"
         " its key with winpki.keyprovider.certificate_info; request a new one when the key is lost.",
     ),

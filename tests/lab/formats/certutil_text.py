@@ -37,6 +37,7 @@ _ENGLISH = {
     "simple": "  Simple container name: ",
     "provider": "  Provider = ",
     "not_exportable": "Private key is NOT exportable",
+    "not_plain": "Private key is NOT plain text exportable",
     "encryption": "Encryption test passed",
     "signature": "Signature test passed",
     "missing": "Missing stored keyset",
@@ -101,6 +102,7 @@ _LABELS: dict[str, Mapping[str, str]] = {
         "hash": "证书哈希(sha1): ",
         "container": "  密钥容器 = ",
         "provider": "  提供程序 = ",
+        "not_plain": "无法以纯文本方式导出私钥",
         "no_provider": "没有密钥提供程序信息",
         "no_key": "找不到解密的证书和私钥。",
     },
@@ -130,6 +132,8 @@ class KeyView:
     """The name of the key's file; None for keys that are in no file (smart card, TPM, hardware modules)."""
     opened: bool
     exportable: bool
+    plaintext: bool
+    """Of a key of CNG: whether it may be exported without encryption."""
     recorded: bool = True
     """False: found by its identifier although the store holds no property 2."""
 
@@ -238,6 +242,8 @@ def _key_lines(style: Style, key: KeyView | None) -> list[str]:
         return [*lines, style.text("missing")]
     if not key.exportable:
         lines.append(style.text("not_exportable"))
+    elif not key.plaintext:
+        lines.append(style.text("not_plain"))
     return [*lines, style.text("signature" if key.key_spec == 2 else "encryption")]
 
 

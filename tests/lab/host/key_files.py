@@ -35,7 +35,7 @@ def path_of(machine: Machine, container: KeyContainer) -> str | None:
         folder = _CNG
     else:
         return None
-    return f"{folder}\\{unique_name(container.name, machine.guid)}"
+    return f"{folder}\\{unique_name(container.name, machine.guid, cng=not container.key_spec)}"
 
 
 def container_at(machine: Machine, full: str) -> KeyContainer | None:

@@ -180,14 +180,16 @@ def _signature_hash(certificate: x509.Certificate) -> bytes:
     return hashlib.new(algorithm.name, certificate.tbs_certificate_bytes, usedforsecurity=False).digest()
 
 
-def unique_name(container: str, machine_guid: uuid.UUID) -> str:
+def unique_name(container: str, machine_guid: uuid.UUID, *, cng: bool) -> str:
     """The file name of a key container: a hash of its name, an underscore and the machine's GUID.
 
-    The form is that of certutil's ``Unique container name`` and of ``Key Container`` for CSPs, as in transcripts of
-    Server 2019 and 2022.
+    The hash is MD5 over the name in lower case with its terminating null, in UTF-16 for the Software KSP, each four
+    bytes of it turned round: computed for all fifteen pairs of names in certutil transcripts of Windows 7 to Server
+    2022 (``Unique container name``, or ``Key Container`` for CSPs).
     """
-    digest = hashlib.md5(container.lower().encode(), usedforsecurity=False).hexdigest()
-    return f"{digest}_{machine_guid}"
+    name = f"{container.lower()}\0".encode("utf-16-le" if cng else "utf-8")
+    words = struct.unpack("<4I", hashlib.md5(name, usedforsecurity=False).digest())
+    return f"{struct.pack('>4I', *words).hex()}_{machine_guid}"
 
 
 def damaged(blob: bytes, defect: str) -> bytes:

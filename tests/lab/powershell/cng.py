@@ -116,7 +116,7 @@ class CngKey(Instance):
         known: dict[str, Callable[[], Value]] = {
             "exportpolicy": lambda: _export_policy(container.export_policy),
             "keyname": lambda: container.name,
-            "uniquename": lambda: unique_name(container.name, self._session.machine.guid),
+            "uniquename": lambda: unique_name(container.name, self._session.machine.guid, cng=not container.key_spec),
             "keysize": lambda: container.key.key_size,
             "provider": lambda: cng_provider(container.provider),
             "ismachinekey": lambda: container.machine,

@@ -113,7 +113,9 @@ class RsaKey(Instance):
                 "ProviderName": reference.provider,
                 "ProviderType": reference.provider_type,
                 "KeyContainerName": container.name,
-                "UniqueKeyContainerName": unique_name(container.name, self._session.machine.guid),
+                "UniqueKeyContainerName": unique_name(
+                    container.name, self._session.machine.guid, cng=not container.key_spec
+                ),
                 "KeyNumber": number,
                 "Exportable": bool(container.export_policy),
                 "Accessible": True,

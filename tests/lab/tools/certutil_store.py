@@ -9,6 +9,7 @@ that is gone. A blob that Windows cannot read is not listed (unverified).
 from __future__ import annotations
 
 from ..formats import certutil_text as text
+from ..host.keys import ALLOW_PLAINTEXT_EXPORT
 from ..host.machine import Machine
 from ..host.messages import short_time
 from ..host.store import StoredCertificate, unique_name
@@ -69,9 +70,10 @@ def _key_view(machine: Machine, stored: StoredCertificate, administrator: bool) 
         key_spec=key.key_spec,
         flags=key.flags,
         container=key.container,
-        unique=unique_name(key.container, machine.guid) if in_file and key.container else None,
+        unique=unique_name(key.container, machine.guid, cng=key.is_cng) if in_file and key.container else None,
         opened=administrator and container is not None,
         exportable=bool(container and container.export_policy),
+        plaintext=bool(container and (container.key_spec or container.export_policy & ALLOW_PLAINTEXT_EXPORT)),
         recorded=key.recorded,
     )
 

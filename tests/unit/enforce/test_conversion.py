@@ -323,25 +323,32 @@ def test_a_full_disk_leaves_nothing():
     assert leftovers(machine) == []
 
 
-def test_a_key_that_another_certificate_uses_is_kept():
-    first = entry(key={"container": "shared"})
+def test_a_key_that_another_certificate_uses_goes_with_the_last_one_that_had_it():
+    first = entry(key={"container": "shared"}, shared_key="pair")
     second = {
         "id": "other",
         "friendly_name": "other",
-        "key": {"holder": "cng", "container": "shared", "missing": True},
+        "shared_key": "pair",
+        "key": {"holder": "cng", "container": "shared", "exportable": True},
     }
     machine = machine_with(first, second)
     planned = run(LabHost(machine), check=True, retire_source_key=True)
     result = run(LabHost(machine), retire_source_key=True)
     assert planned["former_key"] == result["former_key"]
-    assert result["former_key"]["state"] == "kept"
+    assert result["former_key"]["state"] == "shared"
     [warning] = planned["warnings"]
     assert f"of {thumbprint_of(machine)} on {NAME}" in warning
     assert "also the key of" in warning
     assert warning in result["warnings"]
-    again = run(LabHost(machine), check=True, retire_source_key=True)
-    assert (again["changed"], again["former_key"], again["warnings"]) == (False, result["former_key"], [warning])
+    again = run(LabHost(machine), retire_source_key=True)
+    assert (again["changed"], again["former_key"]["state"]) == (False, "none")
     assert machine.containers.find(KSP, "shared") is not None
+    other = next(one.issued.thumbprint for one in machine.stores["MY"] if one.identifier == "other")
+    wish = ConversionWish(thumbprint=other, profile=load("lync_2013"), retire_source_key=True)
+    last = convert(LabHost(machine), NAME, wish, check=False, at=datetime.now(timezone.utc))
+    assert last["former_key"]["state"] == "retired"
+    assert machine.containers.find(KSP, "shared") is None
+    assert leftovers(machine) == []
 
 
 # Names of containers: an import takes the name of the exported key's container when the provider has none of that name
@@ -392,7 +399,7 @@ def test_a_container_that_a_certificate_of_another_provider_uses_is_kept():
     }
     machine = machine_with(first, second)
     result = run(LabHost(machine), retire_source_key=True)
-    assert result["former_key"]["state"] == "kept"
+    assert result["former_key"]["state"] == "shared"
     assert machine.containers.find(STRONG, "lync") is not None
 
 

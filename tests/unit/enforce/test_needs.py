@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.conversion_scripts import FORMER, STAGED
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enforce.needs import plan_host
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enrolment.needs import Asked, Terms
 from ansible_collections.winpki.keyprovider.plugins.plugin_utils.enrolment.wish import RSA_SCHANNEL, EnrolmentError
@@ -39,10 +40,11 @@ NEW = held(key_in())
 
 
 class LyncServer:
-    """Answers the one script of a look: the store, and what ``used`` assigns by usage."""
+    """Answers the scripts of a look: the store, what ``used`` assigns by usage, and what conversions left."""
 
-    def __init__(self, *store, lync=None, **used):
+    def __init__(self, *store, lync=None, aside=None, **used):
         self.store = store
+        self.aside = aside or {}
         self.lync = lync
         self.used = used
         self.scripts = []
@@ -52,6 +54,13 @@ class LyncServer:
         rows = "".join(f'"{use}","{one.thumbprint}"\r\n' for use, one in self.used.items())
         said = self.lync or f'begin\r\n"Use","Thumbprint"\r\n{rows}#keyprovider:lync:end'
         store = reg_query({one.thumbprint: one.blob for one in self.store}, "My")
+        if FORMER in script:
+            for name, kept in self.aside.items():
+                store += reg_query({one.thumbprint: one.blob for one in kept}, name)
+            ends = (
+                "keyprovider exitmy 0\r\nkeyprovider exitrequest 1\r\nkeyprovider exitaside 0\r\nkeyprovider clock\r\n"
+            )
+            return Completed(0, f"{store}{ends}".encode(), b"")
         return Completed(0, f"{store}#keyprovider:lync:{said}\r\n".encode(), b"")
 
 
@@ -191,10 +200,22 @@ def test_a_usage_without_a_certificate_needs_one():
 
 def test_a_host_without_lync_needs_nothing_unless_it_is_asked_for():
     host = LyncServer(OLD, lync="none")
-    assert plan(host) == {"lync": False, "needs": [], "superseded": [], "problems": [], "lines": []}
+    nothing = ("needs", "superseded", "unfinished", "former_keys", "problems", "lines")
+    assert plan(host) == {"lync": False, **{key: [] for key in nothing}}
     with pytest.raises(HostError, match="no Lync cmdlets") as caught:
         plan(host, asked=(Asked(("Default",), subject="CN=fe01.contoso.example"),))
     assert "leave it out" in caught.value.remedy
+
+
+def test_what_conversions_left_is_told_of_keys_that_are_where_they_should_be():
+    left = {FORMER: [replace(NEW, key=cng()), OLD], STAGED: [NEW]}
+    host = LyncServer(NEW, OLD, Default=NEW, aside=left)
+    result = plan(host, repair="convert")
+    assert (result["unfinished"], result["former_keys"]) == ([NEW.thumbprint], [NEW.thumbprint])
+    kept = plan(LyncServer(NEW, Default=NEW, aside={FORMER: [replace(NEW, key=cng())]}), repair="request_or_convert")
+    assert (kept["unfinished"], kept["former_keys"]) == ([], [NEW.thumbprint])
+    asked = plan(LyncServer(NEW, Default=NEW, aside=left))
+    assert (asked["unfinished"], asked["former_keys"]) == ([], [])
 
 
 def test_a_server_that_does_not_tell_its_assignments_has_no_plan():

@@ -275,7 +275,7 @@ class Converted(FakeHost):
         for store, stored in self.aside.items():
             if stored and f"\\{store}\\Certificates" in script:
                 output += reg_query({held.thumbprint: held.blob for held in stored}, store)
-        return output
+        return f"{output}keyprovider exitaside 0\r\n"
 
     def _delete_key(self, script, data):
         for variable, value in re.findall(r"^(\$[vc])=('[^']+')$", script, re.MULTILINE):

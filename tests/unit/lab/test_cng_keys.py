@@ -85,7 +85,7 @@ class TestCngKey:
             "$k.Provider.Provider;$k.AlgorithmGroup.AlgorithmGroup;$k.Algorithm.Algorithm;$k.IsMachineKey"
         )
         assert _out(LOAD + _key() + told, machine) == [
-            *("1", "AllowExport", unique_name("te-a", machine.guid), "te-a", "2048"),
+            *("1", "AllowExport", unique_name("te-a", machine.guid, cng=True), "te-a", "2048"),
             *(KSP, "RSA", "RSA", "True"),
         ]
         assert machine.os_version == system
@@ -258,7 +258,7 @@ class TestLegacy:
     def test_a_list_without_administrators_takes_the_key_from_them(self) -> None:
         free, locked = _stored("a", SCHANNEL, exportable=True), _stored("b", SCHANNEL, access=ONLY_SYSTEM)
         machine = _machine(free, locked)
-        assert _out(_certificate(free) + self.TELL, machine) == [f"[{unique_name('te-a', machine.guid)}] 1"]
+        assert _out(_certificate(free) + self.TELL, machine) == [f"[{unique_name('te-a', machine.guid, cng=False)}] 1"]
         assert _out(_certificate(locked) + self.TELL, machine) == ["[] 0"]
         assert "Keyset does not exist" in _said(_certificate(locked) + "$c.get_PrivateKey()", machine)
 

@@ -81,7 +81,7 @@ class TestKeyFiles:
     )
     def test_where_the_file_of_a_key_is(self, provider: str, kind: int, folder: str, access: str) -> None:
         machine = _machine(_stored("a", provider, kind))
-        path = rf"{CRYPTO}\{folder}\{unique_name('te-a', machine.guid)}"
+        path = rf"{CRYPTO}\{folder}\{unique_name('te-a', machine.guid, cng=folder == 'Keys')}"
         combined = "[IO.Path]::Combine([Environment]::GetFolderPath('CommonApplicationData'),'Microsoft\\Crypto')"
         tells = f"{combined};[IO.File]::Exists('{path.upper()}');[IO.File]::GetAccessControl('{path}'){SDDL}"
         assert _out(tells, machine) == [CRYPTO, "True", access]
