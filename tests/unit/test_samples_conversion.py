@@ -236,10 +236,10 @@ def test_an_export_from_the_provider_that_lync_can_use() -> None:
 
 
 def test_a_key_of_cng_is_exported_whose_plain_text_may_not_be() -> None:
-    """The lab does not print the line that says so."""
     machine = server(exportable=True)
     real, lines = blocks("certreq/33")[1], said(exported(machine))
     assert "Private key is NOT plain text exportable" in real
+    assert "Private key is NOT plain text exportable" in lines
     assert (lines[0], lines[-1]) == ('My "Personal"', real[-1])
     assert real[0] == 'my "Personal"'
     assert machine.files[FILE]
