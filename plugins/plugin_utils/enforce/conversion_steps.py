@@ -17,7 +17,7 @@ from ..enrolment.installed import Holdings, find
 from ..enrolment.key_access import for_readers, locked_out, parse_access, same_access, taken_over
 from ..enrolment.wish import EnrolmentError
 from ..host.connection import HostError, WindowsHost
-from ..host.courier import Answer, carry
+from ..host.courier import carry
 from ..record import Certificate
 from .conversion_scripts import (
     FORMER,
@@ -30,7 +30,7 @@ from .conversion_scripts import (
     record_key,
     resolve_accounts,
 )
-from .holdings import QUERY_STORES, store_of, stores_of, words_of
+from .holdings import QUERY_STORES, reason_of, store_of, stores_of, words_of
 from .installation import interrupted, run, set_properties
 
 _EXPORT = "export of the key"
@@ -81,7 +81,7 @@ def look(host: WindowsHost, name: str, certificate: Certificate) -> KeyFacts:
     if policy is None:
         raise EnrolmentError(
             f"The key of {certificate.thumbprint} ({certificate.key.provider}) could not be opened on {name}:"
-            f" {_why(answer)}. Nothing was changed.",
+            f" {reason_of(answer)}. Nothing was changed.",
             place=_LOOK,
             remedy="Use an account that is a local administrator. If it is one and is denied access, the permissions of"
             " the key leave administrators out: add them (certificate console, Manage Private Keys). Else the key"
@@ -144,7 +144,7 @@ def copy(host: WindowsHost, name: str, certificate: Certificate, provider: str, 
         return after
     if "exitexport" not in answer.codes:
         raise EnrolmentError(
-            f"Windows did not export the key of {thumbprint} on {name}: {_why(answer)}. {_FORMER_WORKS}",
+            f"Windows did not export the key of {thumbprint} on {name}: {reason_of(answer)}. {_FORMER_WORKS}",
             place=_EXPORT,
             remedy="Use an account that is a local administrator, and check the free space of the drive that has its"
             " profile. If the key may not be exported, request a new certificate.",
@@ -182,7 +182,7 @@ def grant(host: WindowsHost, name: str, key: Aside, sddl: str) -> str:
     if not found or not same_access(found, sddl):
         raise EnrolmentError(
             f"The rights on the new key of {certificate.thumbprint} could not be set on {name}: wanted {sddl}, found"
-            f" {found or 'nothing'}. {_why(answer) if answer.error else ''}".strip(),
+            f" {found or 'nothing'}. {reason_of(answer) if answer.error else ''}".strip(),
             place=_ACCESS,
             remedy="Check that the account is a local administrator and may change permissions of files in"
             " C:\\ProgramData\\Microsoft\\Crypto.",
@@ -200,8 +200,8 @@ def record(host: WindowsHost, name: str, thumbprint: str, store: str) -> None:
     answer = run(host, name, record_key(thumbprint, store), None, f"Nothing else was changed. {_FORMER_WORKS}")
     if answer.error or "exitrecorded" not in answer.codes:
         raise EnrolmentError(
-            f"The present key of {thumbprint} could not be recorded in the store {store} of {name}: {_why(answer)}."
-            f" {_FORMER_WORKS}",
+            f"The present key of {thumbprint} could not be recorded in the store {store} of {name}:"
+            f" {reason_of(answer)}. {_FORMER_WORKS}",
             place="recording the present key",
             remedy="Use an account that is a local administrator, and run it again.",
         )
@@ -310,7 +310,3 @@ def _resolved(host: WindowsHost, name: str, readers: Sequence[str]) -> list[str]
 
 def _provider(certificate: Certificate) -> tuple[str, int | None]:
     return (certificate.key.provider or "").casefold(), certificate.key.provider_type
-
-
-def _why(answer: Answer) -> str:
-    return (answer.error or words_of(answer)).rstrip(".")

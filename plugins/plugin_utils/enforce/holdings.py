@@ -87,7 +87,7 @@ def read_holdings(host: WindowsHost, name: str, aside: str = "") -> Holdings:
     stores = stores_of(host, name, answer)
     if "clock" not in answer.told:
         raise _broken_off(name, answer)
-    return replace(stores, saved=_saved(answer, name), clock=_clock(answer))
+    return replace(stores, saved=_saved(answer, name), clock=clock_of(answer))
 
 
 def stores_of(host: WindowsHost, name: str, answer: Answer, *, aside: bool = False) -> Holdings:
@@ -133,6 +133,11 @@ def words_of(answer: Answer) -> str:
     return complaint_of("\n".join(line for line in answer.said.splitlines() if not _STORE_LINE.match(line)))
 
 
+def reason_of(answer: Answer) -> str:
+    """What ended a script early, else what its tools said, without the full stop."""
+    return (answer.error or words_of(answer)).rstrip(".")
+
+
 def store_of(held: Certificate) -> str:
     """The name of the store that a record was read from, in lower case."""
     found = _STORE.search(held.source.place or "")
@@ -152,7 +157,8 @@ def _saved(answer: Answer, name: str) -> dict[str, bytes]:
     return saved
 
 
-def _clock(answer: Answer) -> datetime | None:
+def clock_of(answer: Answer) -> datetime | None:
+    """The host's clock, UTC, from the line ``clock``; ``None`` when it does not tell one."""
     try:
         return datetime.strptime(answer.text("clock"), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
     except ValueError:

@@ -14,7 +14,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from ..enrolment.conversion import checked_target, target_key
@@ -25,7 +25,7 @@ from ..evidence.x509 import certificate_from_der
 from ..host.connection import WindowsHost, native_call, quote
 from ..host.courier import Answer, carry, caught
 from ..record import Certificate, Source
-from .holdings import QUERY_STORES, stores_of, words_of
+from .holdings import QUERY_STORES, clock_of, reason_of, stores_of
 from .installation import Outcome, Target, check_target, finish, interrupted, run
 from .removal import take_back
 
@@ -225,14 +225,7 @@ def _read(host: WindowsHost, name: str, opened: OpenedPfx, *, trust_root: bool) 
         links.append(_Link(certificate, store if wanted else None, missing=wanted and not there))
     build = _BUILD.search(answer.text("build"))
     encryption: Encryption = "aes256-sha256" if build and int(build[1]) >= _AES_SINCE else "tripledes-sha1"
-    return _Found(replace(holdings, clock=_clock(answer)), tuple(links), encryption)
-
-
-def _clock(answer: Answer) -> datetime | None:
-    try:
-        return datetime.strptime(answer.text("clock"), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
-    except ValueError:
-        return None
+    return _Found(replace(holdings, clock=clock_of(answer)), tuple(links), encryption)
 
 
 def _stores(certificates: Sequence[Certificate]) -> list[str]:
@@ -354,7 +347,7 @@ def _check_issuers(name: str, answer: Answer, missing: Sequence[_Link]) -> None:
         if link.certificate.thumbprint not in standing[link.store or ""]:
             raise EnrolmentError(
                 f"The issuer {link.certificate.subject!r} could not be put into {link.store} of {name}:"
-                f" {_why(answer)}. The certificate itself is installed.",
+                f" {reason_of(answer)}. The certificate itself is installed.",
                 place=_CHAIN_STEP,
                 remedy="Use an account that is a local administrator, and run it again.",
             )
@@ -363,8 +356,8 @@ def _check_issuers(name: str, answer: Answer, missing: Sequence[_Link]) -> None:
 def _not_imported(name: str, answer: Answer, provider: str) -> EnrolmentError:
     if "exitread" not in answer.codes:
         return EnrolmentError(
-            f"Windows did not open the PFX on {name}: {_why(answer)}. It was made for this import, in a form that this"
-            " Windows reads, and so was its password: neither is wrong. Nothing was imported.",
+            f"Windows did not open the PFX on {name}: {reason_of(answer)}. It was made for this import, in a form that"
+            " this Windows reads, and so was its password: neither is wrong. Nothing was imported.",
             place=_STEP,
             # Notes of ansible.windows.win_certificate_store; 'become' does not reach the scripts of this collection.
             remedy="When Windows speaks of the password, the known reason is a logon without the account's secrets, as"
@@ -375,7 +368,8 @@ def _not_imported(name: str, answer: Answer, provider: str) -> EnrolmentError:
     container = answer.text("container")
     left = f"the container {container!r}" if container else "a container that nothing uses"
     return EnrolmentError(
-        f"The certificate could not be put into My of {name}: {_why(answer)}. The key may have been left in {left}.",
+        f"The certificate could not be put into My of {name}: {reason_of(answer)}. The key may have been left in"
+        f" {left}.",
         place=_STEP,
         remedy="Use an account that is a local administrator; "
         + (
@@ -384,11 +378,6 @@ def _not_imported(name: str, answer: Answer, provider: str) -> EnrolmentError:
             else "look for new files in C:\\ProgramData\\Microsoft\\Crypto\\RSA\\MachineKeys."
         ),
     )
-
-
-def _why(answer: Answer) -> str:
-    """What ended a script early, else what the tools said, without the full stop."""
-    return (answer.error or words_of(answer)).rstrip(".")
 
 
 def _difference(link: _Link) -> dict[str, str]:
