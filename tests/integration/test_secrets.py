@@ -110,7 +110,7 @@ class Search:
         joined = trace
         for mark in (b"\\r", b"\\n", b"\r", b"\n"):
             joined = joined.replace(mark, b"")
-        return {name for text in {trace, joined} for name in self._in(text)}
+        return {name for text in dict.fromkeys((trace, joined)) for name in self._in(text)}
 
     def _in(self, text: bytes) -> Iterator[str]:
         known = self._forms
