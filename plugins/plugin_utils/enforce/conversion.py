@@ -85,6 +85,8 @@ class _Run:
     warnings: list[str] = field(default_factory=list)
     left: list[tuple[Key, Literal["retired", "shared", "kept"]]] = field(default_factory=list)
     """Former keys that it uses and knows no more, with what became of each."""
+    spares: bool = False
+    """Whether the new key is one that an earlier conversion kept, which no failure takes away."""
 
     @property
     def held(self) -> Certificate:
@@ -206,6 +208,7 @@ def _move(run: _Run, candidate: Aside | None, sddl: str) -> None:
     if candidate is None:
         candidate = _copied(run)
     elif not any(same_container(one.key, held.key) for one in run.aside):
+        run.spares = True
         record(run.host, run.name, run.wish.thumbprint, FORMER if candidate.store == STAGED else STAGED)
     try:
         prove(run.host, run.name, candidate.certificate, candidate.store, cng=candidate.key.kind == "ksp")
@@ -255,7 +258,7 @@ def _given_up(run: _Run, error: EnrolmentError) -> EnrolmentError:
         return EnrolmentError(
             f"{error.message} What is left is not known: {exc.message}", place=error.place, remedy=error.remedy
         )
-    copies = [one for one in run.others if one.store == STAGED]
+    copies = [one for one in run.others if one.store == STAGED and not run.spares]
     records = [one for one in run.aside if same_container(one.key, held.key)]
     state = give_up(run.host, run.name, run.wish.thumbprint, copies, records)
     return EnrolmentError(f"{error.message} {state}".strip(), place=error.place, remedy=error.remedy)

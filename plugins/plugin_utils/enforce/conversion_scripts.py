@@ -82,8 +82,9 @@ $a.SetSecurityDescriptorSddlForm({sddl},'Access')
 }}
 """
 
+_CLEAN = "foreach($x in [IO.Directory]::GetDirectories($d)){[IO.Directory]::Delete($x,$true)}\n"
+
 _COPY = """\
-foreach($x in [IO.Directory]::GetDirectories($d)){{[IO.Directory]::Delete($x,$true)}}
 $p=[Text.Encoding]::UTF8.GetString([Convert]::FromBase64String((@($input) -join '')))
 {open}if($e.Count -eq 1){{
 $b=$e[0].Export('Pfx',$p)
@@ -121,8 +122,6 @@ try{$v+=(New-Object Security.Principal.NTAccount $x).Translate([Security.Princip
 $v+=' '
 }
 """
-
-_CLEAN = "foreach($x in [IO.Directory]::GetDirectories($d)){[IO.Directory]::Delete($x,$true)}\n"
 
 # The former key in CNG may have the name of the one in use (see above). Whether the Software KSP would find the
 # container of a legacy provider where its own is gone is not documented; the file tells whose it is.
@@ -226,7 +225,7 @@ def copy_key(thumbprint: str, provider: str, *, exchange: bool, exportable: bool
         provider=quote(provider),
         modifiers=f" {quote(modifiers)}" if modifiers else "",
     )
-    return locked(DIRECTORY, body)
+    return locked(DIRECTORY, _CLEAN + body)
 
 
 def record_key(thumbprint: str, store: str) -> str:

@@ -283,7 +283,7 @@ def give_up(host: WindowsHost, name: str, thumbprint: str, copies: Sequence[Asid
     try:
         drop(host, name, thumbprint, keys)
     except (EnrolmentError, HostError) as exc:
-        return f"The copy of the key was not removed: {exc.message}"
+        return f"What the run had made was not removed: {exc.message}"
     return "The copy of the key was removed." if copies else ""
 
 

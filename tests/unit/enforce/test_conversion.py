@@ -134,6 +134,21 @@ def test_the_way_back_uses_the_key_that_was_kept():
     assert len(list(machine.containers)) == 2
 
 
+def test_a_failure_on_the_way_takes_no_key_that_an_earlier_conversion_kept():
+    machine = machine_with(entry(), **MODERN)
+    run(LabHost(machine))
+    run(LabHost(machine), provider=KSP)
+    machine.repair_ignores_key = True
+    with pytest.raises(EnrolmentError, match="could not be pointed to its new key"):
+        run(LabHost(machine))
+    assert works(machine, KSP)
+    assert {held.provider for held in machine.containers} == {KSP, SCHANNEL}
+    machine.repair_ignores_key = False
+    run(LabHost(machine), retire_source_key=True)
+    assert works(machine, SCHANNEL)
+    assert leftovers(machine) == []
+
+
 def test_the_way_back_makes_a_key_of_cng_when_none_was_kept():
     machine = machine_with(entry("schannel"), **MODERN)
     result = run(LabHost(machine), provider=KSP, retire_source_key=True)
