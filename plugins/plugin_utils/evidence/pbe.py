@@ -35,7 +35,8 @@ _PRF = {
     "1.2.840.113549.2.10": "sha384",
     "1.2.840.113549.2.11": "sha512",
 }
-_MOST_ITERATIONS = 5_000_000
+MOST_ITERATIONS = 5_000_000
+"""Of a key derivation; a file that asks for more is not worked on."""
 _KEY, _IV, _MAC = 1, 2, 3
 _NAMES = {
     "1.2.840.113549.1.12.1.1": "RC4-128",
@@ -101,7 +102,8 @@ def describe(algorithm: bytes) -> str:
     name = asn1.oid(asn1.only(fields, 0, _WHAT), _WHAT)
     if name != _PBES2:
         return _NAMES.get(name, name)
-    derivation, scheme = (asn1.elements(part, _WHAT) for part in asn1.elements(asn1.only(fields, 1, _WHAT), _WHAT)[:2])
+    parts = asn1.elements(asn1.only(fields, 1, _WHAT), _WHAT)
+    derivation, scheme = (asn1.elements(asn1.only(parts, place, _WHAT), _WHAT) for place in (0, 1))
     scheme_name = asn1.oid(asn1.only(scheme, 0, _WHAT), _WHAT)
     parameters = asn1.elements(asn1.only(derivation, 1, _WHAT), _WHAT)
     return f"{_SCHEMES.get(scheme_name, scheme_name)} (PBES2, {_prf(parameters)[1]})"
@@ -147,7 +149,7 @@ def _pbes2(parameters: list[bytes], password: str) -> Cipher[modes.CBC]:
 def _prf(fields: list[bytes]) -> tuple[str, str]:
     """The OID of the pseudorandom function of PBKDF2 parameters, and the name of its digest (the OID if unknown)."""
     name = _HMAC_SHA1
-    if fields[-1][0] == 0x30:
+    if fields and fields[-1][0] == 0x30:
         name = asn1.oid(asn1.only(asn1.elements(fields[-1], _WHAT), 0, _WHAT), _WHAT)
     return name, _PRF.get(name, name)
 
@@ -155,9 +157,9 @@ def _prf(fields: list[bytes]) -> tuple[str, str]:
 def _salt_and_count(fields: list[bytes]) -> tuple[bytes, int]:
     salt = asn1.octets(asn1.only(fields, 0, _WHAT), _WHAT)
     count = asn1.integer(asn1.only(fields, 1, _WHAT), _WHAT)
-    if not 1 <= count <= _MOST_ITERATIONS:
+    if not 1 <= count <= MOST_ITERATIONS:
         raise UnsupportedEncryption(
-            f"The key derivation asks for {count} iterations; at most {_MOST_ITERATIONS} are done here.",
+            f"The key derivation asks for {count} iterations; at most {MOST_ITERATIONS} are done here.",
             remedy=_EXPORT_AGAIN,
         )
     return salt, count

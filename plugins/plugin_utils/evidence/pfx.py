@@ -259,7 +259,7 @@ def _check_mac(encoded: list[bytes], authenticated: bytes, contents: Contents) -
         return False
     count = asn1.integer(fields[2], what) if len(fields) > 2 else 1
     salt, digest = asn1.octets(asn1.only(fields, 1, what), what), asn1.octets(asn1.only(info, 1, what), what)
-    return any(
+    return 1 <= count <= pbe.MOST_ITERATIONS and any(
         hmac.compare_digest(pbe.mac(authenticated, candidate, contents.mac, salt, count), digest)
         for candidate in (password, *([None] if not password else []))
     )

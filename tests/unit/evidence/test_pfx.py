@@ -285,7 +285,7 @@ def test_openssl_reads_what_the_lab_writes(tmp_path: Path):
 
 
 def test_absurd_iteration_counts_are_refused():
-    salt_and_count = sequence(octets(b"12345678"), integer(pbe._MOST_ITERATIONS + 1))
+    salt_and_count = sequence(octets(b"12345678"), integer(pbe.MOST_ITERATIONS + 1))
     with pytest.raises(pbe.UnsupportedEncryption, match="iterations"):
         pbe.decrypt(sequence(oid("1.2.840.113549.1.12.1.3"), salt_and_count), bytes(16), "x")
 
@@ -324,6 +324,16 @@ def test_damage_never_raises_and_never_leaks_the_key(data: st.DataObject):
     reading = read_pfx(bytes(damaged), "fuzz", data.draw(st.sampled_from([None, PASSWORD])))
     assert reading.certificates or reading.problems
     assert_no_secret(reading)
+
+
+@pytest.mark.parametrize("algorithm", ["1.2.840.113549.1.5.13", "1.2.840.113549.1.5.12"])
+def test_an_encryption_or_derivation_without_parameters_is_a_problem(algorithm):
+    """Each is the name of a SEQUENCE that follows it; the damage makes that an empty one."""
+    at = WHOLE.index(oid(algorithm)) + len(oid(algorithm))
+    assert WHOLE[at] == 0x30
+    damaged = WHOLE[: at + 1] + b"\0" + WHOLE[at + 2 :]
+    for password in (None, PASSWORD):
+        assert read_pfx(damaged, "damaged", password).problems
 
 
 def _first_safe(data: bytes) -> bytes:
